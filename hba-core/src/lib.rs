@@ -1,0 +1,1 @@
+//! The portable state machine of a SCSI host bus adapter driver

@@ -1,0 +1,1 @@
+//! LSI Fusion-MPT controllers for hba-core

@@ -1,0 +1,3 @@
+//! The hba command line.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Drives a controller that QEMU emulates, without a guest

@@ -1,0 +1,1 @@
+//! Simulated disks and simulated controllers for hba-core
