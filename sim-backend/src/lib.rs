@@ -1,1 +1,12 @@
-//! Simulated disks and simulated controllers for hba-core
+//! Simulated disks and simulated controllers for hba-core.
+
+extern crate alloc;
+
+pub mod controller;
+pub mod machine;
+pub mod disk;
+pub mod memory;
+pub mod mpi1;
+pub mod schedule;
+pub mod target;
+pub mod topology;

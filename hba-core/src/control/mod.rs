@@ -1,0 +1,466 @@
+//! The control path of one adapter: bring-up, recovery, removal, events.
+//!
+//! [`Control`] owns everything that vectors share and everything that takes long. It exchanges values with the queues: it
+//! gives out [`Action`]s, the owner carries them to the queue that they name and brings the answers back. Nothing waits.
+
+mod events;
+mod recovery;
+mod resets;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+pub use events::{ControlEvent, ResetReason};
+pub use recovery::{RecoveryConfig, Rung};
+
+use crate::command::Failure;
+use crate::dma::DmaRegion;
+use crate::limits::Limits;
+use crate::port::{
+    BringUp, BringUpError, ControlPort, MemoryFault, MemoryPlan, Message, Polled, PortEvent, Start,
+    TargetInfo, TaskManagement, TaskManagementId,
+};
+use crate::queue::{
+    AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, RestartPermit, Stopped, Vector,
+    Verdict,
+};
+use crate::register::Registers;
+use crate::time::Instant;
+use events::Events;
+use recovery::{Recovery, RecoveryOutput};
+use resets::ResetBudget;
+
+/// The control machine of one adapter.
+#[derive(Debug)]
+pub struct Control<P: ControlPort> {
+    port: P,
+    state: State,
+    vectors: u16,
+    recovery: Recovery,
+    resets: ResetBudget,
+    actions: VecDeque<Action>,
+    events: Events,
+    targets: Vec<TargetInfo>,
+}
+
+/// Where the adapter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The port works towards operational; `serving` once queues may take replies.
+    BringingUp { start: Start, serving: bool },
+    /// The owner is asked for memory.
+    AwaitingMemory,
+    /// Requests flow.
+    Operational,
+    /// Waiting for the token of every queue; then `start` begins.
+    Quiescing { start: Start, missing: u16 },
+    /// The controller cannot be brought up; the owner is asked to cut it off from memory.
+    Isolating,
+    /// Shut down: reset, and not started again.
+    Down,
+    /// Left the bus.
+    Gone,
+    /// Given up, and cut off from memory.
+    Dead,
+}
+
+/// Something that the owner of Control has to do, in the order given.
+#[derive(Debug)]
+#[must_use = "the adapter waits for it"]
+pub enum Action {
+    /// Allocate the memory of this plan and call [`Control::provide_memory`].
+    ProvideMemory(MemoryPlan),
+    /// Service this queue until nothing is pending, [`quiesce`](crate::queue::IoQueue::quiesce) it, and bring the token
+    /// to [`Control::handle_quiesced`].
+    Quiesce(Vector),
+    /// Carry the permit to its queue.
+    Restart(RestartPermit),
+    /// Carry the permit to its queue.
+    Open(OpenPermit),
+    /// Carry the request to its queue; the mark goes to [`Control::handle_drained`].
+    Drain(DrainRequest),
+    /// Carry the ticket home to its queue.
+    Redeem(AbortTicket, Verdict),
+    /// Tell every queue [`handle_gone`](crate::queue::IoQueue::handle_gone) with this failure.
+    Gone(Failure),
+    /// The controller is beyond control: clear its bus master enable bit (PCI command register, bit 2), so that it can
+    /// touch no memory, then call [`Control::handle_isolated`].
+    Isolate,
+}
+
+/// When Control wants to be stepped next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "Control does nothing between steps"]
+pub struct Step {
+    /// At this time at the latest; `None` while only the owner or an interrupt can bring news.
+    pub next: Option<Instant>,
+}
+
+impl<P: ControlPort> Control<P> {
+    /// A control machine that begins to bring the controller up with its first [`Self::step`].
+    pub fn new(mut port: P, config: RecoveryConfig, now: Instant) -> Self {
+        port.begin(Start::Attach, now);
+        Self {
+            port,
+            state: State::BringingUp { start: Start::Attach, serving: false },
+            vectors: 0,
+            recovery: Recovery::new(config),
+            resets: ResetBudget::new(config.resets_max, config.resets_window),
+            actions: VecDeque::new(),
+            events: Events::new(),
+            targets: Vec::new(),
+        }
+    }
+
+    /// Does what can be done at `now`. Never waits.
+    pub fn step(&mut self, now: Instant, registers: &mut dyn Registers) -> Step {
+        let next = match self.state {
+            State::BringingUp { start, serving } => {
+                self.step_bring_up(start, serving, now, registers)
+            }
+            State::Operational => self.step_operational(now, registers),
+            _ => None,
+        };
+        self.take_port_events(now);
+        let next = if self.actions.is_empty() { next } else { Some(now) };
+        Step { next }
+    }
+
+    /// The next thing that the owner has to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The next thing that the owner may want to know. Events that nobody takes are counted and dropped, oldest first.
+    pub fn poll_event(&mut self) -> Option<ControlEvent> {
+        self.events.pop()
+    }
+
+    /// Takes the memory that [`Action::ProvideMemory`] asked for and makes the data path of each vector.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryFault`]; the device knows of nothing, and other memory may be provided.
+    pub fn provide_memory(&mut self, regions: Vec<DmaRegion>) -> Result<Vec<P::Queue>, MemoryFault> {
+        let queues = self.port.provide_memory(regions)?;
+        self.vectors = queues.len() as u16;
+        let depth = self.port.limits().map_or(0, |l| usize::from(l.queue_depth));
+        let tags = depth * queues.len();
+        self.recovery.reserve(tags);
+        self.actions.reserve(tags + 8 * queues.len() + 8);
+        self.state = State::BringingUp { start: Start::Attach, serving: false };
+        Ok(queues)
+    }
+
+    /// A message that a queue's service pass took from the reply path.
+    pub fn handle_message(
+        &mut self,
+        message: &Message,
+        now: Instant,
+        registers: &mut dyn Registers,
+    ) {
+        if self.touches_device() {
+            self.port.handle_message(message, now, registers);
+            self.take_port_events(now);
+        }
+    }
+
+    /// A command whose deadline passed, or that the caller wants aborted: the ladder of recovery starts.
+    pub fn handle_ticket(&mut self, ticket: AbortTicket) {
+        match self.state {
+            State::Operational => self.recovery.begin(ticket),
+            _ => self.actions.push_back(Action::Redeem(ticket, Verdict::Superseded)),
+        }
+    }
+
+    /// A queue's token: it has stopped.
+    pub fn handle_quiesced(&mut self, token: Quiesced, now: Instant) {
+        debug_assert!(token.vector.0 < self.vectors);
+        let State::Quiescing { start, missing } = self.state else { return };
+        let missing = missing.saturating_sub(1);
+        self.state = State::Quiescing { start, missing };
+        if missing == 0 {
+            self.port.begin(start, now);
+            self.state = State::BringingUp { start, serving: false };
+        }
+    }
+
+    /// A queue's mark: it has found its reply path empty.
+    pub fn handle_drained(&mut self, mark: DrainMark, now: Instant) {
+        if self.state == State::Operational {
+            self.recovery.handle_drained(mark);
+            self.take_recovery_output(now);
+        }
+    }
+
+    /// The platform says that the controller left the bus, or a queue read all ones.
+    ///
+    /// No register is touched from here on; every queue is told to end its commands.
+    pub fn handle_gone(&mut self) {
+        if matches!(self.state, State::Gone | State::Dead) {
+            return;
+        }
+        self.state = State::Gone;
+        self.actions.retain(|action| matches!(action, Action::Redeem(..)));
+        self.supersede_recovery();
+        self.actions.push_back(Action::Gone(Failure::ControllerGone));
+        self.events.push(ControlEvent::Gone);
+    }
+
+    /// The controller can touch no memory any more.
+    pub fn handle_isolated(&mut self) {
+        if self.state == State::Isolating {
+            self.state = State::Dead;
+            self.actions.push_back(Action::Gone(Failure::ControllerFailed));
+        }
+    }
+
+    /// Asks for a task management function; the answer comes as [`ControlEvent::TaskManagement`].
+    ///
+    /// `None` when the adapter is not operational or too many functions wait already.
+    pub fn task_management(&mut self, task: TaskManagement) -> Option<TaskManagementId> {
+        if self.state != State::Operational {
+            return None;
+        }
+        self.recovery.request(task)
+    }
+
+    /// Asks for a controller reset. Without effect while one is under way: there is one reset at a time.
+    pub fn request_reset(&mut self, now: Instant) {
+        self.begin_reset(ResetReason::Requested, now);
+    }
+
+    /// Stops the adapter for good: ends what is outstanding, leaves the controller without access to memory.
+    ///
+    /// Flush first: what a disk holds in a volatile cache is not the controller's to save.
+    pub fn shutdown(&mut self) {
+        match self.state {
+            State::Operational => self.quiesce(Start::Shutdown),
+            State::AwaitingMemory => self.state = State::Down,
+            _ => {}
+        }
+    }
+
+    /// Proof that the device can touch no memory of this adapter, once that is so.
+    pub fn stopped(&self) -> Option<Stopped> {
+        matches!(self.state, State::Down | State::Gone | State::Dead).then_some(Stopped(()))
+    }
+
+    /// Whether requests flow.
+    pub fn is_operational(&self) -> bool {
+        self.state == State::Operational
+    }
+
+    /// The limits, once the controller's facts are known.
+    pub fn limits(&self) -> Option<&Limits> {
+        self.port.limits()
+    }
+
+    /// The targets that are there, by address.
+    pub fn targets(&self) -> &[TargetInfo] {
+        &self.targets
+    }
+
+    /// The backend's control path.
+    pub fn port(&self) -> &P {
+        &self.port
+    }
+
+    /// Whether a task management function or a rung of the ladder is under way.
+    pub fn is_recovering(&self) -> bool {
+        self.state != State::Operational || self.recovery.is_busy()
+    }
+
+    fn step_bring_up(
+        &mut self,
+        start: Start,
+        serving: bool,
+        now: Instant,
+        registers: &mut dyn Registers,
+    ) -> Option<Instant> {
+        match self.port.bring_up(now, registers) {
+            BringUp::Wait(at) => Some(at),
+            BringUp::NeedMemory => {
+                self.state = State::AwaitingMemory;
+                self.actions.push_back(Action::ProvideMemory(self.port.memory_plan()));
+                None
+            }
+            BringUp::Serving(at) => {
+                if !serving {
+                    self.state = State::BringingUp { start, serving: true };
+                    self.restart_queues();
+                }
+                Some(at)
+            }
+            BringUp::Ready if start == Start::Shutdown => {
+                self.state = State::Down;
+                self.actions.push_back(Action::Gone(Failure::Aborted));
+                None
+            }
+            BringUp::Ready => {
+                if !serving {
+                    self.restart_queues();
+                }
+                for vector in self.all_vectors() {
+                    self.actions.push_back(Action::Open(OpenPermit { vector }));
+                }
+                self.state = State::Operational;
+                self.events.push(ControlEvent::Operational);
+                Some(now)
+            }
+            BringUp::Gone => {
+                self.handle_gone();
+                None
+            }
+            BringUp::Failed(error) => self.handle_bring_up_failure(start, error, now),
+        }
+    }
+
+    fn handle_bring_up_failure(
+        &mut self,
+        start: Start,
+        error: BringUpError,
+        now: Instant,
+    ) -> Option<Instant> {
+        self.events.push(ControlEvent::BringUpFailed(error));
+        let retry = match start {
+            Start::Attach => false,
+            Start::Shutdown => true,
+            Start::Reset => self.resets.admit(now),
+        };
+        if retry && start == Start::Reset {
+            self.port.begin(Start::Reset, now);
+            self.state = State::BringingUp { start, serving: false };
+            return Some(now);
+        }
+        self.state = State::Isolating;
+        self.actions.push_back(Action::Isolate);
+        None
+    }
+
+    fn step_operational(
+        &mut self,
+        now: Instant,
+        registers: &mut dyn Registers,
+    ) -> Option<Instant> {
+        match self.port.poll(now, registers) {
+            Polled::Operational(at) => {
+                self.take_port_events(now);
+                self.recovery.step(now, &mut self.port, registers);
+                self.take_recovery_output(now);
+                let next = self.recovery.next_deadline();
+                Some(next.map_or(at, |deadline| deadline.min(at)))
+            }
+            Polled::Fault(code) => {
+                self.begin_reset(ResetReason::Fault(code), now);
+                Some(now)
+            }
+            Polled::Gone => {
+                self.handle_gone();
+                None
+            }
+        }
+    }
+
+    fn begin_reset(&mut self, reason: ResetReason, now: Instant) {
+        if self.state != State::Operational {
+            return;
+        }
+        self.events.push(ControlEvent::ResetBegun(reason));
+        if !self.resets.admit(now) {
+            self.supersede_recovery();
+            self.events.push(ControlEvent::GivenUp);
+            self.state = State::Isolating;
+            self.actions.push_back(Action::Isolate);
+            return;
+        }
+        self.quiesce(Start::Reset);
+    }
+
+    fn quiesce(&mut self, start: Start) {
+        self.supersede_recovery();
+        self.state = State::Quiescing { start, missing: self.vectors };
+        for vector in self.all_vectors() {
+            self.actions.push_back(Action::Quiesce(vector));
+        }
+    }
+
+    fn restart_queues(&mut self) {
+        for vector in self.all_vectors() {
+            self.actions.push_back(Action::Restart(RestartPermit { vector }));
+        }
+    }
+
+    /// Sends every ticket home and answers every function: a reset or the end overtakes them.
+    fn supersede_recovery(&mut self) {
+        self.recovery.supersede();
+        while let Some(output) = self.recovery.poll() {
+            match output {
+                RecoveryOutput::Redeem(ticket, verdict) => {
+                    self.actions.push_back(Action::Redeem(ticket, verdict));
+                }
+                RecoveryOutput::Event(event) => self.events.push(event),
+                RecoveryOutput::Drain(_) | RecoveryOutput::ResetController => {}
+            }
+        }
+    }
+
+    fn take_recovery_output(&mut self, now: Instant) {
+        while let Some(output) = self.recovery.poll() {
+            match output {
+                RecoveryOutput::Redeem(ticket, verdict) => {
+                    self.actions.push_back(Action::Redeem(ticket, verdict));
+                }
+                RecoveryOutput::Drain(request) => self.actions.push_back(Action::Drain(request)),
+                RecoveryOutput::Event(event) => self.events.push(event),
+                RecoveryOutput::ResetController => {
+                    self.begin_reset(ResetReason::LadderExhausted, now);
+                }
+            }
+        }
+    }
+
+    fn take_port_events(&mut self, now: Instant) {
+        while let Some(event) = self.port.poll_event() {
+            match event {
+                PortEvent::TaskManagement(id, result) => {
+                    self.recovery.handle_result(id, result, self.vectors);
+                    self.take_recovery_output(now);
+                }
+                PortEvent::TargetArrived(target) => self.add_target(target),
+                PortEvent::TargetDeparted(id) => {
+                    self.targets.retain(|known| known.id != id);
+                    self.events.push(ControlEvent::TargetDeparted(id));
+                    let _ = self.recovery.request(TaskManagement::TargetReset(id));
+                }
+                PortEvent::Vendor { code, data } => {
+                    self.events.push(ControlEvent::Vendor { code, data });
+                }
+                PortEvent::BadReply(bad) => self.events.push(ControlEvent::BadReply(bad)),
+                PortEvent::Distrust(why) => self.begin_reset(ResetReason::Distrust(why), now),
+            }
+        }
+    }
+
+    fn add_target(&mut self, target: TargetInfo) {
+        match self.targets.binary_search_by_key(&target.id, |known| known.id) {
+            Ok(at) if self.targets[at] == target => {}
+            Ok(at) => {
+                self.targets[at] = target;
+                self.events.push(ControlEvent::TargetChanged(target));
+            }
+            Err(at) => {
+                self.targets.insert(at, target);
+                self.events.push(ControlEvent::TargetArrived(target));
+            }
+        }
+    }
+
+    fn touches_device(&self) -> bool {
+        matches!(self.state, State::BringingUp { .. } | State::Operational)
+    }
+
+    fn all_vectors(&self) -> impl Iterator<Item = Vector> + use<P> {
+        (0..self.vectors).map(Vector)
+    }
+}

@@ -1,0 +1,402 @@
+//! The ladder of recovery: abort, logical unit reset, target reset, controller reset, each with a deadline.
+//!
+//! One job works on one logical unit at a time. A rung counts as having helped only after its function was answered *and*
+//! every reply queue was found empty since, because the command's own reply may still sit in one of them.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use super::ControlEvent;
+use crate::command::Nexus;
+use crate::port::{ControlPort, TaskManagement, TaskManagementId, TaskManagementResult};
+use crate::queue::{AbortTicket, DrainMark, DrainRequest, Vector, Verdict};
+use crate::register::Registers;
+use crate::time::Instant;
+
+/// How long recovery waits, and when it gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoveryConfig {
+    /// For the answer to ABORT TASK.
+    pub abort: Duration,
+    /// For the answer to LOGICAL UNIT RESET.
+    pub logical_unit_reset: Duration,
+    /// For the answer to a target reset.
+    pub target_reset: Duration,
+    /// Controller resets permitted within [`Self::resets_window`].
+    pub resets_max: u8,
+    /// See [`Self::resets_max`].
+    pub resets_window: Duration,
+}
+
+impl Default for RecoveryConfig {
+    /// 10 s for an abort, 20 s and 30 s for the resets, four controller resets in ten minutes.
+    fn default() -> Self {
+        Self {
+            abort: Duration::from_secs(10),
+            logical_unit_reset: Duration::from_secs(20),
+            target_reset: Duration::from_secs(30),
+            resets_max: 4,
+            resets_window: Duration::from_secs(600),
+        }
+    }
+}
+
+/// A step of the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// ABORT TASK.
+    Abort,
+    /// LOGICAL UNIT RESET.
+    LogicalUnitReset,
+    /// Target reset.
+    TargetReset,
+    /// Controller reset.
+    ControllerReset,
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Abort => "abort task",
+            Self::LogicalUnitReset => "logical unit reset",
+            Self::TargetReset => "target reset",
+            Self::ControllerReset => "controller reset",
+        })
+    }
+}
+
+/// What recovery wants done.
+#[derive(Debug)]
+pub(super) enum RecoveryOutput {
+    Redeem(AbortTicket, Verdict),
+    Drain(DrainRequest),
+    Event(ControlEvent),
+    ResetController,
+}
+
+/// Jobs at work at the same time, each on another logical unit.
+const JOBS_MAX: usize = 4;
+/// Task management functions of the caller that may wait.
+const REQUESTS_MAX: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Recovery {
+    config: RecoveryConfig,
+    /// Tickets without a job, oldest first. Never more than there are tags.
+    waiting: VecDeque<AbortTicket>,
+    /// The caller's functions without a job.
+    requests: VecDeque<(TaskManagementId, TaskManagement)>,
+    jobs: Vec<Job>,
+    output: VecDeque<RecoveryOutput>,
+    next_id: u32,
+    next_drain: u32,
+}
+
+#[derive(Debug)]
+struct Job {
+    /// `None` once the job is over; the next sweep removes it.
+    purpose: Option<Purpose>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Purpose {
+    /// End the command of this ticket; the rung says how.
+    End(AbortTicket, Rung),
+    /// Perform the caller's function.
+    Perform(TaskManagementId, TaskManagement),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The function is to be sent.
+    Unsent,
+    /// The function is out.
+    Sent { id: TaskManagementId, deadline: Instant },
+    /// The function was answered; queues are being drained.
+    Draining { number: u32, missing: u16, result: TaskManagementResult },
+}
+
+impl Recovery {
+    pub(super) fn new(config: RecoveryConfig) -> Self {
+        Self {
+            config,
+            waiting: VecDeque::new(),
+            requests: VecDeque::with_capacity(REQUESTS_MAX),
+            jobs: Vec::with_capacity(JOBS_MAX),
+            output: VecDeque::with_capacity(REQUESTS_MAX),
+            next_id: 0,
+            next_drain: 0,
+        }
+    }
+
+    /// Makes room for a ticket of every tag, so that nothing is allocated while it is needed.
+    pub(super) fn reserve(&mut self, tags: usize) {
+        self.waiting.reserve(tags);
+        self.output.reserve(tags);
+    }
+
+    pub(super) fn begin(&mut self, ticket: AbortTicket) {
+        self.waiting.push_back(ticket);
+    }
+
+    pub(super) fn request(&mut self, task: TaskManagement) -> Option<TaskManagementId> {
+        if self.requests.len() == REQUESTS_MAX {
+            return None;
+        }
+        let id = self.new_id();
+        self.requests.push_back((id, task));
+        Some(id)
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.jobs.is_empty() || !self.waiting.is_empty() || !self.requests.is_empty()
+    }
+
+    pub(super) fn poll(&mut self) -> Option<RecoveryOutput> {
+        self.output.pop_front()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let deadline = |job: &Job| match job.phase {
+            Phase::Sent { deadline, .. } => Some(deadline),
+            Phase::Unsent => Some(Instant::ZERO),
+            Phase::Draining { .. } => None,
+        };
+        self.jobs.iter().filter_map(deadline).min()
+    }
+
+    /// Starts jobs, sends their functions, and gives up on those that were not answered in time.
+    pub(super) fn step<P: ControlPort>(
+        &mut self,
+        now: Instant,
+        port: &mut P,
+        registers: &mut dyn Registers,
+    ) {
+        self.start_jobs();
+        for at in 0..self.jobs.len() {
+            if matches!(self.jobs[at].phase, Phase::Sent { deadline, .. } if deadline <= now) {
+                self.escalate(at, None);
+            }
+        }
+        self.sweep();
+        for at in 0..self.jobs.len() {
+            if self.jobs[at].phase == Phase::Unsent && !self.send(at, now, port, registers) {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn handle_result(
+        &mut self,
+        id: TaskManagementId,
+        result: TaskManagementResult,
+        vectors: u16,
+    ) {
+        let sent = |job: &Job| matches!(job.phase, Phase::Sent { id: sent, .. } if sent == id);
+        // An answer that comes after its deadline belongs to no job any more.
+        let Some(at) = self.jobs.iter().position(sent) else { return };
+        let number = self.next_drain;
+        self.next_drain = number.wrapping_add(1);
+        self.jobs[at].phase = Phase::Draining { number, missing: vectors, result };
+        for vector in (0..vectors).map(Vector) {
+            self.output.push_back(RecoveryOutput::Drain(DrainRequest { vector, number }));
+        }
+    }
+
+    pub(super) fn handle_drained(&mut self, mark: DrainMark) {
+        for at in 0..self.jobs.len() {
+            let Phase::Draining { number, missing, result } = self.jobs[at].phase else { continue };
+            // Emptiness seen for a younger request was seen after this one's, too.
+            if mark.number.wrapping_sub(number) > u32::MAX / 2 {
+                continue;
+            }
+            let missing = missing.saturating_sub(1);
+            self.jobs[at].phase = Phase::Draining { number, missing, result };
+            if missing == 0 {
+                self.conclude(at, result);
+            }
+        }
+        self.sweep();
+    }
+
+    /// A reset ends everything: tickets go home, the caller's functions are answered.
+    pub(super) fn supersede(&mut self) {
+        while let Some(ticket) = self.waiting.pop_front() {
+            self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Superseded));
+        }
+        for purpose in self.jobs.drain(..).filter_map(|job| job.purpose) {
+            self.output.push_back(match purpose {
+                Purpose::End(ticket, _) => RecoveryOutput::Redeem(ticket, Verdict::Superseded),
+                Purpose::Perform(id, _) => overtaken(id),
+            });
+        }
+        for (id, _) in self.requests.drain(..) {
+            self.output.push_back(overtaken(id));
+        }
+    }
+
+    fn start_jobs(&mut self) {
+        while self.jobs.len() < JOBS_MAX {
+            let Some((id, task)) = self.requests.pop_front() else { break };
+            self.jobs.push(Job::new(Purpose::Perform(id, task)));
+        }
+        let mut at = 0;
+        while self.jobs.len() < JOBS_MAX && at < self.waiting.len() {
+            let nexus = self.waiting[at].nexus();
+            let busy = self.jobs.iter().any(|job| job.works_on(nexus));
+            if busy {
+                at += 1;
+                continue;
+            }
+            let Some(ticket) = self.waiting.remove(at) else { break };
+            self.jobs.push(Job::new(Purpose::End(ticket, Rung::Abort)));
+        }
+    }
+
+    /// Whether the port had a frame for it.
+    fn send<P: ControlPort>(
+        &mut self,
+        at: usize,
+        now: Instant,
+        port: &mut P,
+        registers: &mut dyn Registers,
+    ) -> bool {
+        let (task, id, event) = match &self.jobs[at].purpose {
+            None => return true,
+            Some(Purpose::Perform(id, task)) => (*task, Some(*id), None),
+            Some(Purpose::End(ticket, rung)) => {
+                let event = ControlEvent::Recovering(ticket.nexus(), *rung);
+                (rung.function(ticket), None, Some(event))
+            }
+        };
+        let id = id.unwrap_or_else(|| self.new_id());
+        if port.send_task_management(task, id, now, registers).is_err() {
+            return false;
+        }
+        let deadline = now + self.wait_of(task);
+        self.jobs[at].phase = Phase::Sent { id, deadline };
+        self.output.extend(event.map(RecoveryOutput::Event));
+        true
+    }
+
+    /// The function of a job was answered and the queues are empty.
+    fn conclude(&mut self, at: usize, result: TaskManagementResult) {
+        let helped = matches!(
+            result,
+            TaskManagementResult::Complete | TaskManagementResult::Succeeded
+        );
+        if helped { self.finish(at, result) } else { self.escalate(at, Some(result)) }
+    }
+
+    fn finish(&mut self, at: usize, result: TaskManagementResult) {
+        let Some(purpose) = self.jobs[at].purpose.take() else { return };
+        let (task, event) = match purpose {
+            Purpose::Perform(id, task) => (task, ControlEvent::TaskManagement(id, Some(result))),
+            Purpose::End(ticket, rung) => {
+                let event = ControlEvent::Recovered(ticket.nexus(), rung);
+                let task = rung.function(&ticket);
+                self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Ended));
+                (task, event)
+            }
+        };
+        self.output.push_back(RecoveryOutput::Event(event));
+        self.redeem_covered(task);
+    }
+
+    /// A reset of a logical unit or target ended the commands of other tickets, too.
+    fn redeem_covered(&mut self, task: TaskManagement) {
+        for _ in 0..self.waiting.len() {
+            let Some(ticket) = self.waiting.pop_front() else { return };
+            let covered = match task {
+                TaskManagement::LogicalUnitReset(nexus) => ticket.nexus() == nexus,
+                TaskManagement::TargetReset(target) => ticket.nexus().target == target,
+                _ => false,
+            };
+            if covered {
+                self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Ended));
+            } else {
+                self.waiting.push_back(ticket);
+            }
+        }
+    }
+
+    /// The next rung; a caller's function has none and is answered.
+    fn escalate(&mut self, at: usize, result: Option<TaskManagementResult>) {
+        let job = &mut self.jobs[at];
+        match &mut job.purpose {
+            Some(Purpose::End(_, rung)) => {
+                *rung = rung.next();
+                job.phase = Phase::Unsent;
+                if *rung == Rung::ControllerReset {
+                    self.output.push_back(RecoveryOutput::ResetController);
+                }
+            }
+            Some(Purpose::Perform(id, _)) => {
+                let event = ControlEvent::TaskManagement(*id, result);
+                self.output.push_back(RecoveryOutput::Event(event));
+                job.purpose = None;
+            }
+            None => {}
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.jobs.retain(|job| job.purpose.is_some());
+    }
+
+    fn wait_of(&self, task: TaskManagement) -> Duration {
+        match task {
+            TaskManagement::AbortTask { .. } | TaskManagement::QueryTask { .. } => {
+                self.config.abort
+            }
+            TaskManagement::TargetReset(_) => self.config.target_reset,
+            _ => self.config.logical_unit_reset,
+        }
+    }
+
+    fn new_id(&mut self) -> TaskManagementId {
+        let id = TaskManagementId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        id
+    }
+}
+
+impl Job {
+    fn new(purpose: Purpose) -> Self {
+        Self { purpose: Some(purpose), phase: Phase::Unsent }
+    }
+
+    fn works_on(&self, nexus: Nexus) -> bool {
+        matches!(&self.purpose, Some(Purpose::End(ticket, _)) if ticket.nexus() == nexus)
+    }
+}
+
+impl Rung {
+    fn next(self) -> Self {
+        match self {
+            Self::Abort => Self::LogicalUnitReset,
+            Self::LogicalUnitReset => Self::TargetReset,
+            Self::TargetReset | Self::ControllerReset => Self::ControllerReset,
+        }
+    }
+
+    fn function(self, ticket: &AbortTicket) -> TaskManagement {
+        match self {
+            Self::Abort => {
+                let AbortTicket { vector, name, nexus } = *ticket;
+                TaskManagement::AbortTask { nexus, vector, name }
+            }
+            Self::LogicalUnitReset => TaskManagement::LogicalUnitReset(ticket.nexus),
+            Self::TargetReset | Self::ControllerReset => {
+                TaskManagement::TargetReset(ticket.nexus.target)
+            }
+        }
+    }
+}
+
+fn overtaken(id: TaskManagementId) -> RecoveryOutput {
+    RecoveryOutput::Event(ControlEvent::TaskManagement(id, None))
+}

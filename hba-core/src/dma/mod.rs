@@ -1,0 +1,15 @@
+//! Memory that a device can reach: addresses, regions, buffers, scatter lists.
+//!
+//! This is the module of the crate that contains `unsafe`: memory that a device may write at any moment is reached
+//! through raw volatile words in `region`, and the two promises that only a platform can make (a region's address, a
+//! buffer's lifetime) are unsafe to give.
+
+mod address;
+mod buffer;
+mod region;
+mod scatter;
+
+pub use address::{AddressFault, AddressWidth, BusAddr, DmaWindow, FaultKind, Segment};
+pub use buffer::{DataBuffer, NoData, RegionBuffer};
+pub use region::{DmaRegion, DmaSync, Coherent};
+pub use scatter::{Elements, ScatterError, SegmentLimits};

@@ -1,0 +1,239 @@
+//! Regions of DMA memory, touched by volatile words only.
+#![expect(unsafe_code, reason = "memory that a device writes cannot be a Rust reference")]
+
+use alloc::sync::Arc;
+use core::any::Any;
+use core::fmt;
+use core::ptr::NonNull;
+
+use super::BusAddr;
+
+/// A range of memory that the CPU and the device both reach.
+///
+/// The device may write any byte at any moment, also against the protocol, so the memory is never borrowed as a slice:
+/// every access copies volatile words. A region is owned by one part of the driver; parts share memory by splitting it.
+///
+/// # Panics
+///
+/// Offsets are the driver's own numbers. An access outside the region is a bug in the driver and panics; values that
+/// come from the device must be checked before they become an offset.
+pub struct DmaRegion {
+    base: NonNull<u8>,
+    len: usize,
+    bus: BusAddr,
+    /// Keeps the mapping alive where the platform wants that tied to the regions cut from it.
+    owner: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+// SAFETY: the region is the only owner of its range on the CPU side (promised to `from_raw_parts`, kept by `split_at`
+// and by not being Clone), and all accesses are volatile, so moving it to another thread adds no sharing.
+unsafe impl Send for DmaRegion {}
+
+impl DmaRegion {
+    /// Required alignment of a region's CPU address and bus address, in bytes.
+    pub const ALIGN: usize = 8;
+
+    /// Takes over `len` bytes at `base`, which the device reaches at `bus`.
+    ///
+    /// # Safety
+    ///
+    /// `base..base + len` must be valid for volatile reads and writes, aligned to [`Self::ALIGN`], mapped for the device
+    /// at `bus`, and used by nobody else on the CPU side, until the region and everything split from it are dropped
+    /// *and* the device was reset or removed.
+    pub const unsafe fn from_raw_parts(base: NonNull<u8>, len: usize, bus: BusAddr) -> Self {
+        Self { base, len, bus, owner: None }
+    }
+
+    /// Keeps `owner` alive as long as this region or anything split from it lives.
+    #[must_use]
+    pub fn with_owner(self, owner: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { owner: Some(owner), ..self }
+    }
+
+    /// The address of the first byte as the device sees it.
+    pub const fn bus(&self) -> BusAddr {
+        self.bus
+    }
+
+    /// Length in bytes.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the region has no bytes.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Cuts the region in two at `offset` bytes.
+    ///
+    /// # Panics
+    ///
+    /// If `offset` is beyond the end or not a multiple of [`Self::ALIGN`].
+    pub fn split_at(self, offset: usize) -> (Self, Self) {
+        assert!(offset <= self.len && offset.is_multiple_of(Self::ALIGN), "split at {offset} of {}", self.len);
+        let rest = Self {
+            // SAFETY: offset <= len, so the result stays inside the range that `from_raw_parts` was promised.
+            base: unsafe { self.base.add(offset) },
+            len: self.len - offset,
+            bus: self.bus.offset(offset as u64),
+            owner: self.owner.clone(),
+        };
+        (Self { len: offset, ..self }, rest)
+    }
+
+    /// Reads the 32-bit word at byte `offset` once, in the byte order of the wire.
+    #[inline]
+    pub fn read_u32(&self, offset: usize) -> u32 {
+        u32::from_le(self.load(offset))
+    }
+
+    /// Writes the 32-bit word at byte `offset`, in the byte order of the wire.
+    #[inline]
+    pub fn write_u32(&mut self, offset: usize, value: u32) {
+        self.write_words(offset, [value]);
+    }
+
+    /// Writes consecutive 32-bit words from byte `offset`, with one bounds check.
+    #[inline]
+    pub fn write_words<const N: usize>(&mut self, offset: usize, words: [u32; N]) {
+        self.check(offset, 4, N * 4);
+        for (i, word) in words.into_iter().enumerate() {
+            // SAFETY: `check` proved offset + 4 * N <= len and the alignment.
+            unsafe { self.base.add(offset + 4 * i).cast::<u32>().write_volatile(word.to_le()) };
+        }
+    }
+
+    /// Copies bytes out of the region; each byte is read once.
+    pub fn read_bytes(&self, offset: usize, into: &mut [u8]) {
+        self.check(offset, 1, into.len());
+        let words = into.len() / 4 * 4 * usize::from(offset.is_multiple_of(4));
+        let (head, tail) = into.split_at_mut(words);
+        for (i, chunk) in head.chunks_exact_mut(4).enumerate() {
+            // SAFETY: inside the checked range; offset is a multiple of four when head is not empty.
+            let word = unsafe { self.base.add(offset + 4 * i).cast::<u32>().read_volatile() };
+            chunk.copy_from_slice(&word.to_ne_bytes());
+        }
+        for (i, byte) in tail.iter_mut().enumerate() {
+            // SAFETY: inside the checked range.
+            *byte = unsafe { self.base.add(offset + words + i).read_volatile() };
+        }
+    }
+
+    /// Copies bytes into the region; each byte is written once.
+    pub fn write_bytes(&mut self, offset: usize, from: &[u8]) {
+        self.check(offset, 1, from.len());
+        let words = from.len() / 4 * 4 * usize::from(offset.is_multiple_of(4));
+        let (head, tail) = from.split_at(words);
+        for (i, chunk) in head.chunks_exact(4).enumerate() {
+            let word = u32::from_ne_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
+            // SAFETY: inside the checked range; offset is a multiple of four when head is not empty.
+            unsafe { self.base.add(offset + 4 * i).cast::<u32>().write_volatile(word) };
+        }
+        for (i, byte) in tail.iter().enumerate() {
+            // SAFETY: inside the checked range.
+            unsafe { self.base.add(offset + words + i).write_volatile(*byte) };
+        }
+    }
+
+    /// Sets `len` bytes from `offset` to `value`.
+    pub fn fill(&mut self, offset: usize, len: usize, value: u8) {
+        self.check(offset, 1, len);
+        for i in 0..len {
+            // SAFETY: inside the checked range.
+            unsafe { self.base.add(offset + i).write_volatile(value) };
+        }
+    }
+
+    fn load(&self, offset: usize) -> u32 {
+        self.check(offset, 4, 4);
+        // SAFETY: `check` proved the range and the alignment.
+        unsafe { self.base.add(offset).cast::<u32>().read_volatile() }
+    }
+
+    #[inline]
+    #[track_caller]
+    fn check(&self, offset: usize, align: usize, len: usize) {
+        let inside = offset <= self.len && len <= self.len - offset;
+        assert!(inside && offset.is_multiple_of(align), "{len} bytes at {offset} of {self:?}");
+    }
+}
+
+impl fmt::Debug for DmaRegion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DmaRegion({} bytes at bus {})", self.len, self.bus)
+    }
+}
+
+/// Cache maintenance for hosts whose DMA is not coherent with the CPU.
+///
+/// The core calls it around the memory that it shares with the device itself (frames, replies, sense). Data buffers are
+/// the platform's: it synchronises them when it prepares and completes a mapping.
+pub trait DmaSync {
+    /// Makes CPU stores to `len` bytes at `bus` visible to the device.
+    fn for_device(&mut self, bus: BusAddr, len: usize);
+    /// Makes device stores to `len` bytes at `bus` visible to the CPU.
+    fn for_cpu(&mut self, bus: BusAddr, len: usize);
+}
+
+/// The usual host: caches snoop, nothing to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Coherent;
+
+impl DmaSync for Coherent {
+    #[inline]
+    fn for_device(&mut self, _: BusAddr, _: usize) {}
+
+    #[inline]
+    fn for_cpu(&mut self, _: BusAddr, _: usize) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(memory: &mut [u64]) -> DmaRegion {
+        let len = size_of_val(memory);
+        let base = NonNull::new(memory.as_mut_ptr().cast()).expect("a slice is not null");
+        // SAFETY: the tests below use the memory through the region only, while the array lives.
+        unsafe { DmaRegion::from_raw_parts(base, len, BusAddr::new(0x1000)) }
+    }
+
+    #[test]
+    fn bytes_and_words_agree_at_every_alignment() {
+        let mut memory = [0u64; 8];
+        let mut region = region(&mut memory);
+        let bytes: [u8; 23] = core::array::from_fn(|i| i as u8 + 1);
+        for offset in 0..9 {
+            region.fill(0, 64, 0xee);
+            region.write_bytes(offset, &bytes);
+            let mut back = [0; 25];
+            region.read_bytes(offset, &mut back);
+            assert_eq!(back[..23], bytes);
+            assert_eq!(back[23..], [0xee; 2], "nothing beyond the end is written");
+        }
+        region.write_words(8, [0x0403_0201, 0x0807_0605]);
+        let mut back = [0; 8];
+        region.read_bytes(8, &mut back);
+        assert_eq!(back, [1, 2, 3, 4, 5, 6, 7, 8], "words are little-endian on the wire");
+        assert_eq!(region.read_u32(12), 0x0807_0605);
+    }
+
+    #[test]
+    fn split_keeps_both_addresses_in_step() {
+        let mut memory = [0u64; 8];
+        let (mut low, mut high) = region(&mut memory).split_at(24);
+        assert_eq!((low.len(), high.len()), (24, 40));
+        assert_eq!(high.bus(), BusAddr::new(0x1018));
+        low.write_u32(20, 1);
+        high.write_u32(0, 2);
+        assert_eq!((low.read_u32(20), high.read_u32(0)), (1, 2));
+    }
+
+    #[test]
+    #[should_panic(expected = "4 bytes at 64")]
+    fn access_beyond_the_end_panics() {
+        let mut memory = [0u64; 8];
+        region(&mut memory).write_u32(64, 0);
+    }
+}

@@ -1,0 +1,261 @@
+//! Random operation lists against a plain model: every accepted command ends exactly once.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Submit,
+    /// The device answers one of its commands, GOOD and in full.
+    Good(u8),
+    /// The same with particulars.
+    Detail(u8, u32),
+    /// The device repeats a name that it has answered before, or one that was ended by a verdict.
+    Stale(u8),
+    Unknown(u16),
+    Service,
+    /// Time passes; everything due is expired.
+    Expire(u16),
+    Abort(u8),
+    /// Control ends a command and sends its ticket home.
+    Redeem(u8),
+    Supersede(u8),
+    Quiesce,
+    Restart,
+    Open,
+    Gone,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => Just(Op::Submit),
+        6 => any::<u8>().prop_map(Op::Good),
+        4 => (any::<u8>(), 0..2 * LEN).prop_map(|(at, count)| Op::Detail(at, count)),
+        3 => any::<u8>().prop_map(Op::Stale),
+        1 => any::<u16>().prop_map(Op::Unknown),
+        8 => Just(Op::Service),
+        2 => (0..100u16).prop_map(Op::Expire),
+        3 => any::<u8>().prop_map(Op::Abort),
+        3 => any::<u8>().prop_map(Op::Redeem),
+        1 => any::<u8>().prop_map(Op::Supersede),
+        1 => Just(Op::Quiesce),
+        2 => Just(Op::Restart),
+        2 => Just(Op::Open),
+    ]
+}
+
+/// An accepted command that has not ended.
+struct Out {
+    name: WireTag,
+    handle: CommandHandle,
+    /// The device holds it: no answer was posted, no abort confirmed, no reset since.
+    held: bool,
+}
+
+struct Model<const BITS: u32> {
+    bench: Bench<BITS>,
+    out: BTreeMap<u64, Out>,
+    ended: BTreeSet<u64>,
+    retired: Vec<WireTag>,
+    tickets: Vec<AbortTicket>,
+    next: u64,
+    now: Instant,
+    stopped: bool,
+    /// The port's touches when the device left.
+    gone: Option<u32>,
+}
+
+impl<const BITS: u32> Model<BITS> {
+    fn new() -> Self {
+        Self {
+            bench: Bench::open(),
+            out: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            retired: Vec::new(),
+            tickets: Vec::new(),
+            next: 0,
+            now: T0,
+            stopped: false,
+            gone: None,
+        }
+    }
+
+    fn apply(&mut self, op: Op) {
+        match op {
+            Op::Submit => self.submit(),
+            Op::Good(at) => self.answer(at, |name| Posted::Good(name)),
+            Op::Detail(at, count) => self.answer(at, |name| {
+                let detail = detail(Status::GOOD, Transferred::Bytes(count));
+                Posted::Detail(name, detail, vec![])
+            }),
+            Op::Stale(at) => self.repeat(at),
+            Op::Unknown(tag) => {
+                let name = WireTag { tag: Tag(tag | 0x100), generation: Generation(0) };
+                self.bench.post(Posted::Good(name));
+            }
+            Op::Service => self.service(),
+            Op::Expire(millis) => {
+                self.now = Instant::from_millis(self.now.as_nanos() / 1_000_000 + u64::from(millis));
+                while let Some(ticket) = self.bench.queue.poll_expired(self.now) {
+                    self.tickets.push(ticket);
+                }
+            }
+            Op::Abort(at) => {
+                let handle = pick(&self.out, at).map(|cookie| self.out[&cookie].handle);
+                self.tickets.extend(handle.and_then(|handle| self.bench.queue.abort(handle)));
+            }
+            Op::Redeem(at) => self.redeem(at, Verdict::Ended),
+            Op::Supersede(at) => self.redeem(at, Verdict::Superseded),
+            Op::Quiesce => {
+                let _ = self.bench.queue.quiesce();
+                self.stopped = true;
+            }
+            Op::Restart if self.stopped => {
+                if self.gone.is_none() {
+                    self.out.values_mut().for_each(|out| out.held = false);
+                }
+                self.bench.queue.restart(RestartPermit { vector: Vector(0) });
+                self.stopped = false;
+            }
+            Op::Restart => {}
+            Op::Open => self.bench.queue.open(OpenPermit { vector: Vector(0) }),
+            Op::Gone => {
+                self.bench.queue.handle_gone(Failure::ControllerGone);
+                self.out.values_mut().for_each(|out| out.held = false);
+                self.gone.get_or_insert(self.bench.queue.port().touches);
+            }
+        }
+        self.check();
+    }
+
+    fn submit(&mut self) {
+        let cookie = self.next;
+        self.next += 1;
+        let request = self.bench.request(cookie, LEN);
+        let accepted = match self.bench.queue.submit(request, self.now) {
+            Ok(submitted) => submitted,
+            Err(rejected) => {
+                assert_eq!(rejected.request.data.id, cookie, "the whole request comes back");
+                return;
+            }
+        };
+        let out = Out { name: self.bench.name(), handle: accepted.handle, held: true };
+        self.out.insert(cookie, out);
+    }
+
+    fn answer(&mut self, at: u8, posted: impl Fn(WireTag) -> Posted) {
+        if self.stopped || self.gone.is_some() {
+            return;
+        }
+        let held: Vec<_> = self.out.iter().filter(|(_, out)| out.held).map(|(c, _)| *c).collect();
+        let Some(&cookie) = held.get(usize::from(at) % held.len().max(1)) else { return };
+        let out = self.out.get_mut(&cookie).expect("picked from the map");
+        out.held = false;
+        let name = out.name;
+        self.bench.post(posted(name));
+    }
+
+    /// Without a generation on the wire only a slot that is not in use can be named without harm.
+    fn repeat(&mut self, at: u8) {
+        let Some(&name) = self.retired.get(usize::from(at) % self.retired.len().max(1)) else { return };
+        let reused = self.out.values().any(|out| out.name.tag == name.tag);
+        if BITS > 0 || !(reused || self.stopped) {
+            self.bench.post(Posted::Good(name));
+            // Looked at before the slot can be used again: the first pass after a restart only ends commands.
+            (0..2).for_each(|_| self.service());
+        }
+    }
+
+    fn redeem(&mut self, at: u8, verdict: Verdict) {
+        if self.tickets.is_empty() {
+            return;
+        }
+        // Control drains the reply path between the answer to its function and the verdict.
+        (0..4).for_each(|_| self.service());
+        let ticket = self.tickets.swap_remove(usize::from(at) % self.tickets.len());
+        if verdict == Verdict::Ended {
+            let named = |out: &&mut Out| out.name == ticket.name;
+            if let Some(out) = self.out.values_mut().find(named) {
+                out.held = false;
+            }
+        }
+        self.bench.queue.redeem(ticket, verdict);
+    }
+
+    fn service(&mut self) {
+        let _ = self.bench.queue.service(&mut self.bench.batch);
+        for ended in self.bench.take() {
+            let out = self.out.remove(&ended.cookie).expect("only what is outstanding can end");
+            assert!(!out.held, "{ended:?} while the device has its memory");
+            assert!(self.ended.insert(ended.cookie), "{ended:?} for the second time");
+            assert_eq!(ended.transferred + ended.residual, LEN);
+            self.retired.push(out.name);
+        }
+        self.check();
+    }
+
+    fn check(&self) {
+        let queue = &self.bench.queue;
+        assert_eq!(usize::from(queue.outstanding()), self.out.len());
+        let cookies: BTreeSet<_> = queue.outstanding_cookies().map(|cookie| cookie.0).collect();
+        assert!(cookies.iter().eq(self.out.keys()));
+        let counters = queue.counters();
+        assert_eq!(counters.submitted - counters.completed, self.out.len() as u64);
+        assert_eq!(counters.completed, self.ended.len() as u64);
+        assert_eq!(counters.submitted + counters.rejected, self.next);
+        if let Some(touches) = self.gone {
+            assert_eq!(queue.port().touches, touches, "the device is gone");
+        }
+    }
+
+    /// Ends the device and expects everything to come home; or resets it and expects every slot to be usable again.
+    fn finish(mut self, gone: bool) {
+        if gone {
+            self.apply(Op::Gone);
+            self.apply(Op::Restart);
+        } else {
+            self.apply(Op::Quiesce);
+            self.apply(Op::Restart);
+            self.apply(Op::Open);
+        }
+        while let Some(ticket) = self.tickets.pop() {
+            self.bench.queue.redeem(ticket, Verdict::Superseded);
+        }
+        self.service();
+        assert!(self.out.is_empty(), "everything has ended");
+        assert_eq!(self.bench.queue.next_deadline(), None);
+        if !gone {
+            self.service();
+            (0..DEPTH).for_each(|_| self.submit());
+            assert_eq!(self.out.len(), usize::from(DEPTH), "no slot was lost");
+        }
+    }
+}
+
+fn pick<V>(map: &BTreeMap<u64, V>, at: u8) -> Option<u64> {
+    map.keys().nth(usize::from(at) % map.len().max(1)).copied()
+}
+
+fn run<const BITS: u32>(ops: Vec<Op>, gone: bool) {
+    let mut model = Model::<BITS>::new();
+    ops.into_iter().for_each(|op| model.apply(op));
+    model.finish(gone);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn b25_exactly_once_with_generations(ops in proptest::collection::vec(op(), 0..150), gone: bool) {
+        run::<8>(ops, gone);
+    }
+
+    #[test]
+    fn b25_exactly_once_without_generations(ops in proptest::collection::vec(op(), 0..150), gone: bool) {
+        run::<0>(ops, gone);
+    }
+}

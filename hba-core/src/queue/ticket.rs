@@ -1,0 +1,124 @@
+//! The values that a queue and Control exchange. None can be copied, so none can be used twice.
+
+use core::fmt;
+
+use crate::command::Nexus;
+use crate::port::WireTag;
+
+/// An interrupt vector of one adapter and the queue that belongs to it, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Vector(pub u16);
+
+impl fmt::Display for Vector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which submit a completion belongs to, for aborting it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CommandHandle {
+    pub(crate) slot: u16,
+    /// The full count of uses, not only the bits that the wire carries.
+    pub(crate) generation: u32,
+}
+
+impl CommandHandle {
+    /// The handle of a command that never reached a queue.
+    pub const NEVER_SENT: Self = Self { slot: u16::MAX, generation: u32::MAX };
+}
+
+/// Names one outstanding command towards Control and pins its slot: the slot is not used again before the ticket comes
+/// home through [`IoQueue::redeem`](super::IoQueue::redeem).
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the slot stays pinned until the ticket is redeemed"]
+pub struct AbortTicket {
+    pub(crate) vector: Vector,
+    pub(crate) name: WireTag,
+    pub(crate) nexus: Nexus,
+}
+
+impl AbortTicket {
+    /// The queue that the command is on.
+    pub const fn vector(&self) -> Vector {
+        self.vector
+    }
+
+    /// The logical unit that the command went to.
+    pub const fn nexus(&self) -> Nexus {
+        self.nexus
+    }
+}
+
+/// What Control found out about the command of a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A task management function ended it and every reply queue was drained since: the device cannot touch it any more.
+    Ended,
+    /// The controller is being reset or is gone; the queue ends everything itself.
+    Superseded,
+}
+
+/// A queue has stopped: it touches neither its port nor the device until it is restarted.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the reset waits for the token of every queue"]
+pub struct Quiesced {
+    pub(crate) vector: Vector,
+}
+
+/// The controller was reset and holds no command any more: the queue may end its own and start over.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the queue stays stopped until it gets the permit"]
+pub struct RestartPermit {
+    pub(crate) vector: Vector,
+}
+
+impl RestartPermit {
+    /// The queue that it is for.
+    pub const fn vector(&self) -> Vector {
+        self.vector
+    }
+}
+
+/// The adapter is operational: the queue may accept requests.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the queue refuses requests until it gets the permit"]
+pub struct OpenPermit {
+    pub(crate) vector: Vector,
+}
+
+impl OpenPermit {
+    /// The queue that it is for.
+    pub const fn vector(&self) -> Vector {
+        self.vector
+    }
+}
+
+/// Control asks a queue to find its reply path empty once.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "recovery waits for the mark"]
+pub struct DrainRequest {
+    pub(crate) vector: Vector,
+    pub(crate) number: u32,
+}
+
+impl DrainRequest {
+    /// The queue that it is for.
+    pub const fn vector(&self) -> Vector {
+        self.vector
+    }
+}
+
+/// A queue has found its reply path empty since it got the [`DrainRequest`].
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "recovery waits for the mark"]
+pub struct DrainMark {
+    pub(crate) vector: Vector,
+    pub(crate) number: u32,
+}
+
+/// The device can touch no memory of this adapter any more: it was reset and not restarted, or it is gone.
+///
+/// Given out by [`Control::stopped`](crate::control::Control::stopped).
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped(pub(crate) ());

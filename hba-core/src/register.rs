@@ -1,0 +1,77 @@
+//! Device registers: a byte offset, a 32-bit little-endian word, and who performs the access.
+
+use core::fmt;
+
+/// Byte offset of a 32-bit register from the start of its BAR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegOffset(pub u32);
+
+impl fmt::Display for RegOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// What a register file reads when the device has left the bus.
+pub const ALL_ONES: u32 = 0xffff_ffff;
+
+/// The register file of one controller, as the platform reaches it.
+///
+/// Implementations perform exactly one bus access per call, in program order, never merged, never repeated: reads have
+/// side effects. A write must be ordered after all earlier stores to DMA memory (Linux `writel`, DriverKit
+/// `MemoryWrite32`). Values are in host byte order; the implementation swaps where the bus is little-endian and the
+/// host is not. Reading a device that is gone returns [`ALL_ONES`]; no access may panic or block.
+pub trait Registers {
+    /// Reads the register at `offset`.
+    fn read32(&mut self, offset: RegOffset) -> u32;
+    /// Writes `value` to the register at `offset`.
+    fn write32(&mut self, offset: RegOffset, value: u32);
+}
+
+impl<R: Registers + ?Sized> Registers for &mut R {
+    fn read32(&mut self, offset: RegOffset) -> u32 {
+        (**self).read32(offset)
+    }
+
+    fn write32(&mut self, offset: RegOffset, value: u32) {
+        (**self).write32(offset, value);
+    }
+}
+
+/// One register write that the core asks the platform to perform: a doorbell or an acknowledge.
+///
+/// The core hands words out instead of calling the platform, so that a host can batch them, cross a C ABI with them, or
+/// write them after it has dropped its own lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the device does not see the command until this word is written"]
+pub struct RegisterWrite {
+    /// Where.
+    pub offset: RegOffset,
+    /// What.
+    pub value: u32,
+}
+
+impl RegisterWrite {
+    /// Performs the write.
+    #[inline]
+    pub fn write(self, registers: &mut (impl Registers + ?Sized)) {
+        registers.write32(self.offset, self.value);
+    }
+}
+
+/// Something that the platform writes to a device's registers: nothing, or one word.
+pub trait HostWrite: Copy + core::fmt::Debug {
+    /// Performs it.
+    fn write_to(self, registers: &mut dyn Registers);
+}
+
+impl HostWrite for RegisterWrite {
+    fn write_to(self, registers: &mut dyn Registers) {
+        self.write(registers);
+    }
+}
+
+/// Ports that have nothing to write.
+impl HostWrite for () {
+    fn write_to(self, _: &mut dyn Registers) {}
+}

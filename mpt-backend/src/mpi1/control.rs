@@ -1,0 +1,264 @@
+//! The control path: what an MPI 1.x controller is asked outside the data path.
+
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use hba_core::dma::{Coherent, DmaRegion, DmaSync};
+use hba_core::limits::Limits;
+use hba_core::port::{
+    BringUp, ControlPort, MemoryFault, MemoryPlan, Message, NoResources, Polled, PortEvent,
+    RegionPlan, Start, TaskManagement, TaskManagementId, check_memory,
+};
+use hba_core::register::{RegOffset, Registers};
+use hba_core::time::Instant;
+
+use super::bring_up::BringUpMachine;
+use super::config::{CONTROL_REQUESTS, Mpi1Config, Plan, REPLY_FRAME};
+use super::events::Acknowledgements;
+use super::fifo::ReplyFifo;
+use super::handshake::{self, Handshake};
+use super::queue::{Mpi1Queue, QueueMemory, SENSE_STRIDE};
+use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
+use super::reset::POLL;
+use crate::wire::registers::{DOORBELL, Doorbell, INT_MASK, IntMask, IocState};
+
+/// How often the state register is looked at while nothing else happens.
+const WATCHDOG: Duration = Duration::from_secs(1);
+/// Reads of a state register that says RESET before that is believed: a management processor can make it read 0.
+const STATE_READS: u32 = 4;
+
+/// An MPI 1.x controller: the backend for [`hba_core`].
+///
+/// `F` is the handle of the reply FIFO register; it moves into the data path when that is made.
+#[derive(Debug)]
+pub struct Mpi1<F, S = Coherent> {
+    pub(super) config: Mpi1Config,
+    pub(super) fifo: Option<F>,
+    pub(super) sync: S,
+    pub(super) machine: BringUpMachine,
+    pub(super) plan: Option<Plan>,
+    pub(super) memory: Option<ControlMemory>,
+    pub(super) events: VecDeque<PortEvent>,
+    pub(super) acknowledgements: Acknowledgements,
+    /// The task management function of each slot that is out.
+    pub(super) functions: [Option<TaskManagementId>; TASK_MANAGEMENT as usize],
+    /// A task management message on its way through the doorbell.
+    pub(super) doorbell: Option<Handshake>,
+    watch: Instant,
+}
+
+/// The memory that Control keeps, and where the rest lies.
+#[derive(Debug)]
+pub(super) struct ControlMemory {
+    pub(super) requests: Requests,
+    pub(super) page: DmaRegion,
+    /// Bits 63:32 of request frames and reply frames.
+    pub(super) frames_high: u32,
+    /// Bits 63:32 of sense buffers.
+    pub(super) sense_high: u32,
+    /// Bits 31:0 of the first reply frame.
+    pub(super) replies_low: u32,
+}
+
+impl<F: ReplyFifo> Mpi1<F> {
+    /// A backend for the controller whose reply FIFO register is `fifo`, on a host with coherent DMA.
+    pub fn new(config: Mpi1Config, fifo: F) -> Self {
+        Self::with_sync(config, fifo, Coherent)
+    }
+}
+
+impl<F: ReplyFifo, S: DmaSync + Clone> Mpi1<F, S> {
+    /// A backend for a host that keeps caches and devices in step with `sync`.
+    pub fn with_sync(config: Mpi1Config, fifo: F, sync: S) -> Self {
+        Self {
+            config,
+            fifo: Some(fifo),
+            sync,
+            machine: BringUpMachine::new(),
+            plan: None,
+            memory: None,
+            events: VecDeque::with_capacity(64),
+            acknowledgements: Acknowledgements::new(),
+            functions: [None; TASK_MANAGEMENT as usize],
+            doorbell: None,
+            watch: Instant::ZERO,
+        }
+    }
+
+    /// The controller's product ID and firmware version, once its facts are known.
+    pub fn identity(&self) -> Option<(u16, u32)> {
+        self.plan.as_ref().map(|plan| (plan.facts.product_id, plan.facts.firmware))
+    }
+
+    fn look_at_state(&mut self, now: Instant, registers: &mut dyn Registers) -> Option<Polled> {
+        if now < self.watch {
+            return None;
+        }
+        self.watch = now + WATCHDOG;
+        let mut doorbell = Doorbell(0);
+        for _ in 0..STATE_READS {
+            doorbell = Doorbell(registers.read32(RegOffset(DOORBELL)));
+            if doorbell.ioc_state() != IocState::RESET {
+                break;
+            }
+        }
+        if doorbell.is_all_ones() {
+            return Some(Polled::Gone);
+        }
+        match doorbell.ioc_state() {
+            IocState::OPERATIONAL => None,
+            _ => Some(Polled::Fault(doorbell.data())),
+        }
+    }
+
+    fn advance_doorbell(&mut self, now: Instant, registers: &mut dyn Registers) -> Option<Polled> {
+        let progress = self.doorbell.as_mut()?.poll(now, registers);
+        match progress {
+            handshake::Progress::Wait => return None,
+            handshake::Progress::Done => {}
+            handshake::Progress::Gone => return Some(Polled::Gone),
+            handshake::Progress::Failed(_) => {
+                let why = "the doorbell took no task management message";
+                self.events.push_back(PortEvent::Distrust(why));
+            }
+        }
+        self.doorbell = None;
+        None
+    }
+
+    fn split(&mut self, plan: &Plan, regions: Vec<DmaRegion>) -> Option<(QueueMemory, ControlMemory)> {
+        let [frames, replies, sense, chains, page] = <[DmaRegion; 5]>::try_from(regions).ok()?;
+        let (frames_high, sense_high) = (frames.bus().high(), sense.bus().high());
+        let replies_low = replies.bus().low();
+        let cut = usize::from(plan.limits.queue_depth) * plan.facts.frame_size;
+        let (frames, own) = frames.split_at(cut);
+        let requests = Requests::new(own, plan.facts.frame_size, plan.limits.queue_depth);
+        let control = ControlMemory { requests, page, frames_high, sense_high, replies_low };
+        Some((QueueMemory { frames, chains, sense, replies }, control))
+    }
+}
+
+impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
+    type Queue = Mpi1Queue<F, S>;
+
+    fn begin(&mut self, start: Start, now: Instant) {
+        self.machine.begin(start);
+        self.functions = [None; TASK_MANAGEMENT as usize];
+        self.doorbell = None;
+        self.watch = now;
+        self.events.clear();
+        self.acknowledgements.clear();
+        if let Some(memory) = &mut self.memory {
+            memory.requests.forget_all();
+        }
+    }
+
+    fn bring_up(&mut self, now: Instant, registers: &mut dyn Registers) -> BringUp {
+        self.step_bring_up(now, registers)
+    }
+
+    fn limits(&self) -> Option<&Limits> {
+        self.plan.as_ref().map(|plan| &plan.limits)
+    }
+
+    fn memory_plan(&self) -> MemoryPlan {
+        let Some(plan) = &self.plan else { return MemoryPlan { regions: Vec::new() } };
+        let depth = usize::from(plan.limits.queue_depth);
+        let page = self.config.page_size as usize;
+        let region = |name, bytes: usize, align, upper_half| {
+            let len = bytes.next_multiple_of(page);
+            RegionPlan { name, len, align, upper_half }
+        };
+        MemoryPlan {
+            regions: vec![
+                region("request frames", usize::from(plan.frames()) * plan.facts.frame_size, 64, 0),
+                region("reply frames", usize::from(plan.replies) * REPLY_FRAME, 64, 0),
+                region("sense buffers", depth * SENSE_STRIDE, 8, 1),
+                region("chain segments", depth * plan.chains.bytes(), 64, 2),
+                region("configuration page", page, 8, 3),
+            ],
+        }
+    }
+
+    fn provide_memory(
+        &mut self,
+        regions: Vec<DmaRegion>,
+    ) -> Result<Vec<Mpi1Queue<F, S>>, MemoryFault> {
+        let planned = self.memory_plan();
+        let count = MemoryFault::Count { given: regions.len(), planned: planned.regions.len() };
+        let Some(plan) = self.plan else { return Err(count) };
+        check_memory(&planned, &regions, &plan.limits)?;
+        let (Some((queue, control)), Some(fifo)) = (self.split(&plan, regions), self.fifo.take())
+        else {
+            return Err(count);
+        };
+        debug_assert!(plan.frames() == plan.limits.queue_depth + CONTROL_REQUESTS);
+        self.memory = Some(control);
+        Ok(vec![Mpi1Queue::new(fifo, self.sync.clone(), &plan, queue)])
+    }
+
+    fn poll(&mut self, now: Instant, registers: &mut dyn Registers) -> Polled {
+        if let Some(news) = self.look_at_state(now, registers) {
+            return news;
+        }
+        if let Some(news) = self.advance_doorbell(now, registers) {
+            return news;
+        }
+        self.send_acknowledgement(registers);
+        let soon = self.doorbell.is_some() || !self.events.is_empty();
+        Polled::Operational(if soon { now + POLL } else { self.watch })
+    }
+
+    fn handle_message(&mut self, message: &Message, now: Instant, registers: &mut dyn Registers) {
+        let (bytes, len) = message.bytes();
+        let Some(memory) = &self.memory else { return };
+        let context = message.words().get(2).copied().unwrap_or(u32::MAX);
+        let handled = match memory.requests.find(context) {
+            Ok(Purpose::Events) => self.handle_event(&bytes[..len]),
+            Ok(Purpose::EventAck) => {
+                self.release(Purpose::EventAck);
+                self.send_acknowledgement(registers);
+                Ok(())
+            }
+            Ok(Purpose::TaskManagement(slot)) => self.handle_task_reply(slot, &bytes[..len]),
+            Ok(purpose @ (Purpose::FirstFetch | Purpose::Config)) => {
+                self.release(purpose);
+                self.handle_bring_up_reply(purpose, &bytes[..len], now)
+            }
+            Err(bad) => Err(bad),
+        };
+        if let Err(bad) = handled {
+            self.events.push_back(PortEvent::BadReply(bad));
+        }
+    }
+
+    fn send_task_management(
+        &mut self,
+        task: TaskManagement,
+        id: TaskManagementId,
+        _now: Instant,
+        registers: &mut dyn Registers,
+    ) -> Result<(), NoResources> {
+        self.send_task(task, id, registers)
+    }
+
+    fn poll_event(&mut self) -> Option<PortEvent> {
+        self.events.pop_front()
+    }
+
+    fn set_interrupts(&mut self, enabled: bool, registers: &mut dyn Registers) {
+        let all = IntMask::REPLY | IntMask::DOORBELL;
+        let mask = if enabled { IntMask::DOORBELL } else { all };
+        registers.write32(RegOffset(INT_MASK), mask.0);
+    }
+}
+
+impl<F, S> Mpi1<F, S> {
+    pub(super) fn release(&mut self, purpose: Purpose) {
+        if let Some(memory) = &mut self.memory {
+            memory.requests.release(purpose);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! SAS discovery: the SAS device page 0 of one handle after the other.
+
+use core::time::Duration;
+
+use hba_core::command::TargetId;
+use hba_core::dma::{DmaRegion, DmaSync};
+use hba_core::port::{BringUpError, TargetInfo};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use super::context::Context;
+use crate::wire::config::{
+    ConfigAction, ConfigPageHeader, ConfigReply, ConfigRequest, ExtPageType, PageAddress, PageType,
+};
+use crate::wire::message::{Function, IocStatus, IocStatusWord};
+use crate::wire::sas::{SasDeviceInfo, SasDeviceType};
+use crate::wire::sas_pages::SasDevicePage0;
+use crate::wire::sge::{SgeFlags, SgeSimple64};
+
+/// For the answer to one request.
+pub(super) const REQUEST: Duration = Duration::from_secs(15);
+/// Handles visited at most: a controller that never ends the list is not followed for ever.
+const HANDLES_MAX: u16 = 1024;
+
+/// The walk over the device handles.
+#[derive(Debug)]
+pub(super) struct Discover {
+    step: Step,
+    /// The last handle seen.
+    handle: u16,
+    visited: u16,
+    page_version: u8,
+    page_words: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Header,
+    Page,
+}
+
+/// What the answer to a request leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Send the next request.
+    Request,
+    /// A target was found; send the next request.
+    Target(TargetInfo),
+    /// The end of the list.
+    Done,
+}
+
+impl Discover {
+    pub(super) fn new() -> Self {
+        Self {
+            step: Step::Header,
+            handle: PageAddress::FIRST_HANDLE,
+            visited: 0,
+            page_version: 0,
+            page_words: 0,
+        }
+    }
+
+    /// The request of the current step, its data going to `page`.
+    pub(super) fn request(&self, context: Context, page: &DmaRegion) -> ConfigRequest {
+        let bytes = match self.step {
+            Step::Header => 0,
+            Step::Page => u32::from(self.page_words) * 4,
+        };
+        let empty = SgeSimple64::new_zeroed();
+        let element = SgeSimple64::new(SgeFlags::FINAL, bytes, page.bus().raw()).unwrap_or(empty);
+        ConfigRequest {
+            action: match self.step {
+                Step::Header => ConfigAction::PAGE_HEADER,
+                Step::Page => ConfigAction::PAGE_READ_CURRENT,
+            },
+            function: Function::CONFIG,
+            ext_page_length: self.page_words.into(),
+            ext_page_type: ExtPageType::SAS_DEVICE,
+            msg_context: context.0.into(),
+            header: ConfigPageHeader {
+                page_version: self.page_version,
+                ..ConfigPageHeader::ask(PageType::EXTENDED, 0)
+            },
+            page_address: PageAddress::sas_device_after(self.handle).0.into(),
+            page_buffer_sge: element,
+            ..ConfigRequest::new_zeroed()
+        }
+    }
+
+    /// Takes the reply, and with it the page.
+    ///
+    /// # Errors
+    ///
+    /// [`BringUpError`] when the reply is malformed or its status is not one of success and end of list.
+    pub(super) fn handle_reply(
+        &mut self,
+        reply: &[u8],
+        page: &DmaRegion,
+        sync: &mut impl DmaSync,
+    ) -> Result<Next, BringUpError> {
+        const NAME: &str = "reading SAS device page 0";
+        let (reply, _) = ConfigReply::read_from_prefix(reply)
+            .map_err(|_| BringUpError::BadReply { step: NAME })?;
+        let status = IocStatusWord(reply.ioc_status.get()).status();
+        match (self.step, status) {
+            (_, IocStatus::SUCCESS) => {}
+            // No such page type: the controller knows no SAS devices. No further handle: the end of the list.
+            (Step::Header, IocStatus::CONFIG_INVALID_TYPE)
+            | (_, IocStatus::CONFIG_INVALID_PAGE) => return Ok(Next::Done),
+            _ => return Err(BringUpError::Status { step: NAME, status: u32::from(status.0) }),
+        }
+        match self.step {
+            Step::Header => {
+                self.page_version = reply.header.page_version;
+                self.page_words = reply.ext_page_length.get();
+                let bytes = usize::from(self.page_words) * 4;
+                if bytes < size_of::<SasDevicePage0>() || bytes > page.len() {
+                    let value = u32::from(self.page_words);
+                    return Err(BringUpError::Fact { name: "length of SAS device page 0", value });
+                }
+                self.step = Step::Page;
+                Ok(Next::Request)
+            }
+            Step::Page => self.take_page(page, sync),
+        }
+    }
+
+    fn take_page(
+        &mut self,
+        page: &DmaRegion,
+        sync: &mut impl DmaSync,
+    ) -> Result<Next, BringUpError> {
+        let mut copy = SasDevicePage0::new_zeroed();
+        sync.for_cpu(page.bus(), size_of::<SasDevicePage0>());
+        page.read_bytes(0, copy.as_mut_bytes());
+        self.visited += 1;
+        let handle = copy.dev_handle.get();
+        // The same handle again would be asked for again, for ever.
+        let stuck = self.handle != PageAddress::FIRST_HANDLE && handle == self.handle;
+        if stuck || self.visited > HANDLES_MAX {
+            let value = u32::from(handle);
+            return Err(BringUpError::Fact { name: "next SAS device handle", value });
+        }
+        self.handle = handle;
+        Ok(target_of(&copy).map_or(Next::Request, Next::Target))
+    }
+}
+
+/// The target that a device page describes: an end device with an SSP, STP or SATA target.
+fn target_of(page: &SasDevicePage0) -> Option<TargetInfo> {
+    let info = SasDeviceInfo(page.device_info.get());
+    let target = SasDeviceInfo::SSP_TARGET | SasDeviceInfo::STP_TARGET | SasDeviceInfo::SATA_DEVICE;
+    if info.device_type() != SasDeviceType::END_DEVICE || info.0 & target.0 == 0 {
+        return None;
+    }
+    let id = TargetId { channel: page.bus, id: u16::from(page.target_id) };
+    Some(TargetInfo { id, port_name: page.sas_address.get() })
+}

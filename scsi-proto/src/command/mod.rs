@@ -1,0 +1,117 @@
+//! Typed commands: one structure per CDB, built and parsed from one table row each.
+//!
+//! A value of a command type always encodes to a well-formed CDB: every field has a type that fits
+//! its width. [`Command::parse`] is strict in return: it accepts exactly the CDBs that
+//! [`Command::cdb`] can produce, so that building what was parsed gives back the same bytes.
+//! Bits that the standard reserves or has made obsolete (FUA_NV, SYNC_NV, PMI, LBDATA, PBDATA,
+//! CMDDT) have no field and are refused when set.
+//!
+//! Code that only needs to know what a CDB does, and must not refuse any, uses
+//! [`table`](crate::table) instead.
+
+mod any;
+mod block;
+mod build;
+mod field;
+mod layout;
+mod primary;
+
+use core::fmt;
+
+use crate::cdb::Cdb;
+use crate::opcode::Opcode;
+
+pub use any::AnyCommand;
+pub use block::{
+    Read6, Read10, Read12, Read16, ReadCapacity10, ReadCapacity16, SynchronizeCache10,
+    SynchronizeCache16, Unmap, Verify10, Verify16, Write6, Write10, Write12, Write16, WriteSame10,
+    WriteSame16,
+};
+pub use build::{Access, RangeError, flush_all, read, write};
+pub use field::{Bits, Control, PageControl};
+pub use primary::{
+    Inquiry, LogSense, ModeSelect6, ModeSelect10, ModeSense6, ModeSense10,
+    PreventAllowMediumRemoval, ReportLuns, ReportSupportedOperationCodes, RequestSense,
+    StartStopUnit, TestUnitReady,
+};
+
+/// A command that encodes to one CDB format.
+pub trait Command: Copy + Sized {
+    /// The name in the T10 standards, such as `READ(10)`.
+    const NAME: &'static str;
+
+    /// Byte 0 of the CDB.
+    const OPCODE: Opcode;
+
+    /// The service action, for operation codes that have them.
+    const SERVICE_ACTION: Option<u16>;
+
+    /// CDB USAGE DATA as REPORT SUPPORTED OPERATION CODES returns it for a device that
+    /// implements every field: the operation code and service action as values, ones for the
+    /// other fields, zeros for reserved and obsolete bits. Its length is the CDB length.
+    /// Source: SPC-5 6.
+    const USAGE: Cdb;
+
+    /// The CDB.
+    #[must_use = "the CDB is the only result"]
+    fn cdb(&self) -> Cdb;
+
+    /// Reads the fields of `cdb`.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] for every CDB that no value of this type encodes to.
+    fn parse(cdb: &Cdb) -> Result<Self, ParseError>;
+}
+
+/// Why a CDB is not the command that it was taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ParseError {
+    /// The operation code is another one.
+    WrongOpcode {
+        /// The operation code found.
+        found: Opcode,
+    },
+    /// The service action is another one.
+    WrongServiceAction {
+        /// The service action found, `None` where the CDB is too short for one.
+        found: Option<u16>,
+    },
+    /// The length is not that of the command.
+    WrongLength {
+        /// The length of the command, in bytes.
+        expected: usize,
+        /// The length of the CDB, in bytes.
+        found: usize,
+    },
+    /// A reserved or obsolete bit is set, or a fixed field has another value.
+    ///
+    /// A device server reports this as 5/24/00 INVALID FIELD IN CDB with `byte` as field pointer.
+    ReservedBits {
+        /// The first offending byte of the CDB.
+        byte: u8,
+        /// The offending bits of that byte.
+        bits: u8,
+    },
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongOpcode { found } => write!(f, "operation code is {found:?}"),
+            Self::WrongServiceAction { found: Some(found) } => {
+                write!(f, "service action is {found:02X}h")
+            }
+            Self::WrongServiceAction { found: None } => f.write_str("service action is missing"),
+            Self::WrongLength { expected, found } => {
+                write!(f, "cdb has {found} bytes, the command has {expected}")
+            }
+            Self::ReservedBits { byte, bits } => {
+                write!(f, "reserved bits {bits:02X}h set in cdb byte {byte}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ParseError {}

@@ -1,0 +1,237 @@
+//! The command table and the typed commands against the recorded facts in `data/cdb-table.csv`.
+//!
+//! That file was checked against other implementations and recorded traffic. The code does not
+//! read it, so that a change on either side shows here.
+
+use scsi_proto::command::{AnyCommand, ParseError};
+use scsi_proto::table::{self, DataDirection};
+use scsi_proto::{Cdb, Lba};
+
+const FACTS: &str = include_str!("../data/cdb-table.csv");
+
+/// One line of the file.
+struct Row {
+    opcode: u8,
+    service_action: Option<u16>,
+    name: &'static str,
+    cdb_len: Option<usize>,
+    /// Position as (first byte, bytes).
+    lba: Option<(usize, usize)>,
+    /// Transfer length or allocation length.
+    length: Option<(usize, usize)>,
+    flags: &'static str,
+    direction: &'static str,
+}
+
+/// A field: its name and the bits that it covers, as (byte, mask).
+struct Field {
+    name: String,
+    bits: Vec<(usize, u8)>,
+}
+
+fn rows() -> Vec<Row> {
+    FACTS.lines().skip(1).map(Row::parse).collect()
+}
+
+fn hex(text: &str) -> Option<u16> {
+    text.strip_prefix("0x").map(|digits| u16::from_str_radix(digits, 16).unwrap())
+}
+
+impl Row {
+    fn parse(line: &'static str) -> Self {
+        let columns: Vec<_> = line.split(',').collect();
+        let position = |column: usize| {
+            Some((columns[column].parse().ok()?, columns[column + 1].parse().unwrap()))
+        };
+        Self {
+            opcode: hex(columns[0]).unwrap() as u8,
+            service_action: hex(columns[1]),
+            name: columns[2],
+            cdb_len: columns[3].parse().ok(),
+            lba: position(4),
+            length: position(6).or_else(|| position(8)),
+            flags: columns[10],
+            direction: columns[11],
+        }
+    }
+
+    /// The CDB with nothing set but operation code and service action.
+    fn template(&self) -> Vec<u8> {
+        let mut cdb = vec![0; self.cdb_len.unwrap_or(32)];
+        cdb[0] = self.opcode;
+        match self.service_action {
+            Some(action) if self.opcode == 0x7f => {
+                cdb[7] = cdb.len() as u8 - 8;
+                cdb[8..10].copy_from_slice(&action.to_be_bytes());
+            }
+            Some(action) => cdb[1] = action as u8,
+            None => {}
+        }
+        cdb
+    }
+
+    /// The fields that are not obsolete, with CONTROL and without the service action.
+    fn fields(&self) -> Vec<Field> {
+        let whole = |name: &str, (byte, len): (usize, usize)| Field {
+            name: name.into(),
+            bits: (byte..byte + len).map(|byte| (byte, 0xff)).collect(),
+        };
+        let control = if self.opcode == 0x7f { 1 } else { self.cdb_len.unwrap() - 1 };
+        let mut fields = vec![whole("control", (control, 1))];
+        if let Some(position) = self.lba.filter(|_| !self.flags.contains("LBA(obs)")) {
+            let mut lba = whole("lba", position);
+            if self.flags.contains("LBA_MASK@1.4:0") {
+                lba.bits[0].1 = 0x1f;
+            }
+            fields.push(lba);
+        }
+        fields.extend(self.length.map(|position| whole("length", position)));
+        let flags = self.flags.split(' ').filter(|flag| !flag.contains("(obs)"));
+        for (name, position) in flags.filter_map(|flag| flag.split_once('@')) {
+            if !matches!(name, "SA" | "LBA_MASK" | "ADDL_CDB_LEN") {
+                fields.push(Field { name: name.to_lowercase(), bits: bits(position) });
+            }
+        }
+        fields
+    }
+}
+
+/// Reads `byte.bit`, `byte.hi:lo` or `byte+n`.
+fn bits(position: &str) -> Vec<(usize, u8)> {
+    if let Some((byte, len)) = position.split_once('+') {
+        let (byte, len): (usize, usize) = (byte.parse().unwrap(), len.parse().unwrap());
+        return (byte..byte + len).map(|byte| (byte, 0xff)).collect();
+    }
+    let (byte, bits) = position.split_once('.').unwrap();
+    let (high, low) = bits.split_once(':').unwrap_or((bits, bits));
+    let (high, low): (u32, u32) = (high.parse().unwrap(), low.parse().unwrap());
+    vec![(byte.parse().unwrap(), (0xff >> (7 - high)) & (0xff << low))]
+}
+
+#[test]
+fn table_has_every_row() {
+    let facts = rows();
+    assert_eq!(facts.len(), 159);
+    assert_eq!(table::rows().len(), facts.len());
+    for (fact, row) in facts.iter().zip(table::rows()) {
+        let name = fact.name;
+        assert_eq!(row.name(), name);
+        assert_eq!((row.opcode().0, row.service_action()), (fact.opcode, fact.service_action));
+        assert_eq!(row.cdb_len(), fact.cdb_len, "{name}");
+        let direction = match row.direction() {
+            DataDirection::None => "none",
+            DataDirection::In => "in",
+            DataDirection::Out => "out",
+            DataDirection::OutOrNone => "out/none",
+            DataDirection::Bidirectional => "bidi",
+            DataDirection::Any => "in/out/none",
+        };
+        assert_eq!(direction, fact.direction, "{name}");
+        let found = table::lookup(&Cdb::new(&fact.template()).unwrap());
+        assert_eq!(found, Some(row), "{name}");
+    }
+}
+
+#[test]
+fn table_finds_addresses() {
+    for fact in rows() {
+        let mut cdb = fact.template();
+        let expected = fact.lba.map(|(byte, len)| {
+            cdb[byte + len - 1] = 0xa5;
+            cdb[byte] |= 0x01;
+            Lba(1 << (8 * (len - 1)) | 0xa5)
+        });
+        let cdb = Cdb::new(&cdb).unwrap();
+        assert_eq!(table::lookup(&cdb).unwrap().lba(&cdb), expected, "{}", fact.name);
+    }
+}
+
+/// The row of a typed command.
+fn fact_of(usage: &Cdb) -> Row {
+    let key = (usage.opcode().0, usage.service_action());
+    let is_it = |row: &Row| {
+        row.opcode == key.0 && (row.service_action.is_none() || row.service_action == key.1)
+    };
+    rows().into_iter().find(is_it).expect("typed command without a row")
+}
+
+#[test]
+fn usage_masks_are_the_union_of_the_fields() {
+    for usage in AnyCommand::USAGE {
+        let fact = fact_of(usage);
+        let mut expected = fact.template();
+        for (byte, mask) in fact.fields().iter().flat_map(|field| field.bits.clone()) {
+            assert_eq!(expected[byte] & mask, 0, "{}: fields overlap", fact.name);
+            expected[byte] |= mask;
+        }
+        assert_eq!(usage.as_bytes(), expected, "{}", fact.name);
+    }
+}
+
+/// Where the file abbreviates.
+fn long_name(name: &str) -> &str {
+    match name {
+        "subpage" => "subpage_code",
+        "param_pointer" => "parameter_pointer",
+        "req_opcode" => "requested_operation_code",
+        "req_sa" => "requested_service_action",
+        name => name,
+    }
+}
+
+/// The names of the fields in which two commands differ, from their debug output.
+fn differing_fields(a: &AnyCommand, b: &AnyCommand) -> Vec<String> {
+    let split = |command: &AnyCommand| -> Vec<String> {
+        let text = format!("{command:?}");
+        let fields = text.split_once('{').unwrap().1;
+        // A comma ends a field; commas inside of values do not follow a name and a colon.
+        fields.split(", ").map(str::to_owned).collect()
+    };
+    let pairs = split(a).into_iter().zip(split(b));
+    let differing = pairs.filter(|(a, b)| a != b);
+    differing.map(|(a, _)| a.split(':').next().unwrap().trim().to_owned()).collect()
+}
+
+#[test]
+fn each_field_alone_moves_exactly_its_bits() {
+    for usage in AnyCommand::USAGE {
+        let fact = fact_of(usage);
+        let zero = AnyCommand::parse(&Cdb::new(&fact.template()).unwrap()).unwrap();
+        for field in fact.fields() {
+            let mut bytes = fact.template();
+            field.bits.iter().for_each(|&(byte, mask)| bytes[byte] |= mask);
+            let cdb = Cdb::new(&bytes).unwrap();
+            let command = AnyCommand::parse(&cdb).unwrap();
+            assert_eq!(command.cdb(), cdb, "{} {}", fact.name, field.name);
+            let differing = differing_fields(&zero, &command);
+            let [found] = &differing[..] else {
+                panic!("{} {} changes {differing:?}", fact.name, field.name);
+            };
+            let is_length = found.ends_with("length") || found == "number_of_blocks";
+            let expected = long_name(&field.name);
+            assert!(
+                found == expected || expected == "length" && is_length,
+                "{}: {expected} is {found}",
+                fact.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_other_bit_is_refused() {
+    for usage in AnyCommand::USAGE {
+        let fact = fact_of(usage);
+        for (byte, used) in usage.as_bytes().iter().enumerate().skip(1) {
+            let is_action = fact.service_action.is_some() && byte == 1;
+            for bit in (0..8).map(|bit| 1 << bit).filter(|bit| used & bit == 0) {
+                let mut bytes = fact.template();
+                bytes[byte] |= bit;
+                let result = AnyCommand::parse(&Cdb::new(&bytes).unwrap());
+                let expected = Err(ParseError::ReservedBits { byte: byte as u8, bits: bit });
+                let other_action = is_action && bit < 0x20;
+                assert!(result == expected || other_action, "{} {byte} {bit:02x}", fact.name);
+            }
+        }
+    }
+}

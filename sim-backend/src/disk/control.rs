@@ -1,0 +1,80 @@
+//! The door for tests into a logical unit.
+
+use scsi_proto::{Lba, Status};
+
+use super::condition::Condition;
+use super::faults::{BlockError, CommandFaults, MediumAccess, Times};
+use super::store::{BlockRange, Lies};
+use super::unit::LogicalUnit;
+
+/// Faults and observations of one logical unit, past its device server.
+#[derive(Debug)]
+pub struct UnitControl<'a>(pub(super) &'a mut LogicalUnit);
+
+impl UnitControl<'_> {
+    /// Blocks that are acknowledged but not on the medium.
+    #[must_use = "the number is the only result"]
+    pub const fn cached_blocks(&self) -> u32 {
+        self.0.store.cached_blocks()
+    }
+
+    /// Untrue promises so far.
+    #[must_use = "the counts are the only result"]
+    pub const fn lies(&self) -> Lies {
+        self.0.store.lies()
+    }
+
+    /// Makes accesses of the medium to a range of blocks fail with `condition`.
+    ///
+    /// A write that fails when the cache is written back in the background becomes a deferred
+    /// error, and its block is dropped from the cache.
+    pub fn fail_medium(
+        &mut self,
+        access: MediumAccess,
+        lba: Lba,
+        blocks: u64,
+        condition: Condition,
+        times: Times,
+    ) {
+        self.0.store.plant(access, BlockRange { lba, blocks }, condition, times);
+    }
+
+    /// Makes flushes fail with `condition`. They write nothing, and the cache keeps its blocks.
+    pub fn fail_flushes(&mut self, condition: Condition, times: Times) {
+        self.0.faults.fail_flush(condition, times);
+    }
+
+    /// Answers commands with `status` (BUSY, TASK SET FULL) without executing them.
+    pub fn refuse_commands(&mut self, status: Status, times: Times) {
+        self.0.faults.refuse(status, times);
+    }
+
+    /// Ends data phases after `limit` bytes; the status stays GOOD.
+    pub fn limit_data(&mut self, limit: u32, times: Times) {
+        self.0.faults.limit_data(limit, times);
+    }
+
+    /// Reports `condition` at block `lba` as a deferred error with the next command.
+    pub fn defer_error(&mut self, lba: Lba, condition: Condition) {
+        self.0.store.defer(BlockError { lba, condition });
+    }
+
+    /// Reports `condition` as a unit attention with the next command.
+    pub fn raise_attention(&mut self, condition: Condition) {
+        self.0.attentions.raise(condition);
+    }
+
+    /// Switches the write cache as another initiator would: with the unit attention 2A/01.
+    pub fn change_write_cache(&mut self, on: bool) {
+        if let Err(error) = self.0.store.set_write_back(on) {
+            self.0.store.defer(error);
+        }
+        self.0.attentions.raise(Condition::MODE_PARAMETERS_CHANGED);
+    }
+
+    /// Removes every injected fault and every deferred error.
+    pub fn clear_faults(&mut self) {
+        self.0.store.clear_faults();
+        self.0.faults = CommandFaults::default();
+    }
+}

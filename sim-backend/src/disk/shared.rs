@@ -1,0 +1,61 @@
+//! A disk with several owners.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hba_core::time::Instant;
+use scsi_proto::Lun;
+
+use super::device::SimDisk;
+use crate::target::{DataPhase, Execution, SasAddress, Target, Task};
+
+/// A disk that is shared between a simulated controller and the test that steers it.
+#[derive(Clone, Debug)]
+pub struct SharedDisk(Arc<Mutex<SimDisk>>);
+
+impl SharedDisk {
+    /// Shares `disk`.
+    #[must_use = "the handle is the only result"]
+    pub fn new(disk: SimDisk) -> Self {
+        Self(Arc::new(Mutex::new(disk)))
+    }
+
+    /// The disk. Other handles wait until the guard is dropped.
+    #[must_use = "the guard is the only result"]
+    pub fn lock(&self) -> MutexGuard<'_, SimDisk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Target for SharedDisk {
+    fn sas_address(&self) -> SasAddress {
+        self.lock().sas_address()
+    }
+
+    fn execute(&mut self, now: Instant, task: &Task<'_>, data: &mut dyn DataPhase) -> Execution {
+        self.lock().execute(now, task, data)
+    }
+
+    fn logical_unit_reset(&mut self, lun: Lun) {
+        self.lock().logical_unit_reset(lun);
+    }
+
+    fn target_reset(&mut self) {
+        self.lock().target_reset();
+    }
+
+    fn i_t_nexus_loss(&mut self) {
+        self.lock().i_t_nexus_loss();
+    }
+
+    fn power_cut(&mut self) {
+        self.lock().power_cut();
+    }
+
+    fn power_on(&mut self) {
+        self.lock().power_on();
+    }
+
+    fn has_lun(&self, lun: Lun) -> bool {
+        self.lock().has_lun(lun)
+    }
+}

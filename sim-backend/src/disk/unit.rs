@@ -1,0 +1,261 @@
+//! One logical unit: its state, what precedes every command, and the dispatch of commands.
+
+use scsi_proto::command::{
+    Read6, Read10, Read12, Read16, SynchronizeCache10, SynchronizeCache16, TestUnitReady, Verify10,
+    Verify16, Write6, Write10, Write12, Write16, WriteSame10, WriteSame16,
+};
+use scsi_proto::sense::SenseFormat;
+use scsi_proto::{Opcode, Sense};
+
+use super::attention::UnitAttentions;
+use super::condition::Condition;
+use super::config::DiskConfig;
+use super::data::SCRATCH_LEN;
+use super::echo::{EchoBuffer, VENDOR_ECHO_IN, VENDOR_ECHO_OUT};
+use super::exchange::{Exchange, Outcome};
+use super::faults::{BlockError, CommandFaults};
+use super::identity::UnitIdentity;
+use super::medium::Medium;
+use super::no_unit;
+use super::power::{CutReport, PowerCut};
+use super::store::{BlockRange, CacheRules, Store};
+use crate::target::{DataPhase, Executed, Task};
+
+#[derive(Debug)]
+pub(super) struct LogicalUnit {
+    pub(super) identity: UnitIdentity,
+    /// Logical units of the disk.
+    units: u16,
+    pub(super) store: Store,
+    pub(super) faults: CommandFaults,
+    pub(super) attentions: UnitAttentions,
+    pub(super) dpofua: bool,
+    /// WCE as it is after a reset.
+    pub(super) write_cache_default: bool,
+    /// D_SENSE: sense data of failed commands is in descriptor format.
+    pub(super) descriptor_sense: bool,
+    /// SWP: writes are refused.
+    pub(super) write_protected: bool,
+    /// START STOP UNIT stopped the unit: its medium cannot be used.
+    pub(super) stopped: bool,
+    /// A SYNCHRONIZE CACHE with IMMED that ended with GOOD and was not carried out yet.
+    pub(super) flush_pending: Option<BlockRange>,
+    pub(super) echo: EchoBuffer,
+    pub(super) scratch: Box<[u8]>,
+}
+
+impl LogicalUnit {
+    /// A unit that was just powered on.
+    pub(super) fn new(
+        config: &DiskConfig,
+        number: u16,
+        units: u16,
+        medium: Box<dyn Medium>,
+    ) -> Self {
+        let rules = CacheRules {
+            write_back: config.write_cache,
+            non_volatile: config.non_volatile_cache,
+            lying_flush: config.lying_flush,
+            lying_fua: config.lying_fua,
+        };
+        let seed = config.seed ^ u64::from(number) << 32;
+        let mut unit = Self {
+            identity: UnitIdentity::new(config, number),
+            units,
+            store: Store::new(medium, config.cache_blocks, rules, seed),
+            faults: CommandFaults::default(),
+            attentions: UnitAttentions::default(),
+            dpofua: config.dpofua,
+            write_cache_default: config.write_cache,
+            descriptor_sense: false,
+            write_protected: false,
+            stopped: false,
+            flush_pending: None,
+            echo: EchoBuffer::default(),
+            scratch: vec![0; SCRATCH_LEN as usize].into_boxed_slice(),
+        };
+        unit.attentions.raise(Condition::POWER_ON_OCCURRED);
+        unit
+    }
+
+    /// Executes one command from its first byte to its status.
+    #[inline]
+    pub(super) fn execute(&mut self, task: &Task<'_>, data: &mut dyn DataPhase) -> Executed {
+        let mut exchange = Exchange::new(task, data);
+        if self.has_news()
+            && let Some(early) = self.report_news(&mut exchange)
+        {
+            return early;
+        }
+        match self.dispatch(&mut exchange) {
+            Ok(wanted) => Executed::good(exchange.moved(wanted)),
+            Err(sense) => self.check_condition(sense),
+        }
+    }
+
+    /// Whether anything but the command itself has to be looked at.
+    #[inline]
+    fn has_news(&self) -> bool {
+        !self.attentions.is_empty()
+            || self.faults.is_armed()
+            || self.store.has_deferred()
+            || self.flush_pending.is_some()
+    }
+
+    /// Does what comes before a command, and perhaps instead of it.
+    ///
+    /// INQUIRY and REPORT LUNS are executed in spite of a unit attention, which stays pending, and
+    /// REQUEST SENSE reports it as its data. Source: SAM-5 5.14.
+    #[cold]
+    fn report_news(&mut self, x: &mut Exchange<'_>) -> Option<Executed> {
+        if let Some(status) = self.faults.refusal() {
+            return Some(Executed::status(status));
+        }
+        self.carry_out_pending_flush();
+        let opcode = x.cdb.opcode();
+        if !matches!(opcode, Opcode::INQUIRY | Opcode::REPORT_LUNS | Opcode::REQUEST_SENSE)
+            && let Some(sense) = self.take_news()
+        {
+            return Some(self.check_condition(sense));
+        }
+        if let Some(limit) = self.faults.data_limit() {
+            x.cut_short(limit);
+        }
+        None
+    }
+
+    /// The unit attention or deferred error that is to be reported next.
+    pub(super) fn take_news(&mut self) -> Option<Sense> {
+        if let Some(attention) = self.attentions.take() {
+            return Some(attention.sense());
+        }
+        let error = self.store.take_deferred()?;
+        Some(Sense { deferred: true, ..error.into() })
+    }
+
+    /// CHECK CONDITION in the format that D_SENSE asks for.
+    #[cold]
+    pub(super) fn check_condition(&self, sense: Sense) -> Executed {
+        let format =
+            if self.descriptor_sense { SenseFormat::Descriptor } else { SenseFormat::Fixed };
+        let mut bytes = [0; Sense::LEN_MAX];
+        // The buffer holds the longest sense data there is.
+        let len = Sense { format, ..sense }.emit(&mut bytes).unwrap_or_default();
+        Executed::check_condition(&bytes[..len])
+    }
+
+    #[inline]
+    fn dispatch(&mut self, x: &mut Exchange<'_>) -> Outcome {
+        match x.cdb.opcode() {
+            Opcode::READ_10 => self.read(x, x.parse::<Read10>()?.into()),
+            Opcode::WRITE_10 => self.write(x, x.parse::<Write10>()?.into()),
+            Opcode::READ_16 => self.read(x, x.parse::<Read16>()?.into()),
+            Opcode::WRITE_16 => self.write(x, x.parse::<Write16>()?.into()),
+            Opcode::TEST_UNIT_READY => {
+                x.parse::<TestUnitReady>()?;
+                self.check_ready().map(|()| 0)
+            }
+            Opcode::SYNCHRONIZE_CACHE_10 => {
+                self.synchronize_cache(x.parse::<SynchronizeCache10>()?.into())
+            }
+            Opcode::SYNCHRONIZE_CACHE_16 => {
+                self.synchronize_cache(x.parse::<SynchronizeCache16>()?.into())
+            }
+            Opcode::INQUIRY => self.inquiry(x),
+            Opcode::READ_6 => self.read(x, x.parse::<Read6>()?.into()),
+            Opcode::WRITE_6 => self.write(x, x.parse::<Write6>()?.into()),
+            Opcode::READ_12 => self.read(x, x.parse::<Read12>()?.into()),
+            Opcode::WRITE_12 => self.write(x, x.parse::<Write12>()?.into()),
+            Opcode::VERIFY_10 => self.verify(x, x.parse::<Verify10>()?.into()),
+            Opcode::VERIFY_16 => self.verify(x, x.parse::<Verify16>()?.into()),
+            Opcode::WRITE_SAME_10 => self.write_same(x, x.parse::<WriteSame10>()?.into()),
+            Opcode::WRITE_SAME_16 => self.write_same(x, x.parse::<WriteSame16>()?.into()),
+            Opcode::UNMAP => self.unmap(x),
+            Opcode::READ_CAPACITY_10 => self.read_capacity_10(x),
+            // Its only service action here is READ CAPACITY(16).
+            Opcode::SERVICE_ACTION_IN_16 => self.read_capacity_16(x),
+            Opcode::MODE_SENSE_6 => self.mode_sense_6(x),
+            Opcode::MODE_SENSE_10 => self.mode_sense_10(x),
+            Opcode::MODE_SELECT_6 => self.mode_select_6(x),
+            Opcode::MODE_SELECT_10 => self.mode_select_10(x),
+            Opcode::REPORT_LUNS => no_unit::report_luns(x, self.units),
+            Opcode::REQUEST_SENSE => self.request_sense(x),
+            Opcode::START_STOP_UNIT => self.start_stop_unit(x),
+            Opcode::PREVENT_ALLOW_MEDIUM_REMOVAL => self.prevent_allow(x),
+            Opcode::MAINTENANCE_IN => self.report_supported_operation_codes(x),
+            Opcode::WRITE_BUFFER_10 => self.echo.write_buffer(x),
+            Opcode::READ_BUFFER_10 => self.echo.read_buffer(x),
+            VENDOR_ECHO_OUT => self.echo.vendor_out(x),
+            VENDOR_ECHO_IN => self.echo.vendor_in(x),
+            _ => Err(Condition::INVALID_COMMAND_OPERATION_CODE.sense()),
+        }
+    }
+
+    /// Fails while the unit is stopped.
+    #[inline]
+    pub(super) fn check_ready(&self) -> Result<(), Sense> {
+        if self.stopped { Err(Condition::INITIALIZING_COMMAND_REQUIRED.sense()) } else { Ok(()) }
+    }
+
+    #[inline]
+    pub(super) fn check_writable(&self) -> Result<(), Sense> {
+        if self.write_protected { Err(Condition::WRITE_PROTECTED.sense()) } else { Ok(()) }
+    }
+
+    /// Fails unless every block of `range` exists. No blocks at the capacity exist, no blocks past
+    /// it do not.
+    #[inline]
+    pub(super) fn check_range(&self, range: BlockRange) -> Result<(), Sense> {
+        self.check_ready()?;
+        match range.lba.0.checked_add(range.blocks) {
+            Some(end) if end <= self.store.blocks() => Ok(()),
+            _ => Err(out_of_range(range)),
+        }
+    }
+
+    /// The range, where zero blocks mean all blocks up to the last one.
+    pub(super) fn to_end_if_zero(&self, range: BlockRange) -> Result<BlockRange, Sense> {
+        self.check_range(range)?;
+        let blocks = match range.blocks {
+            0 => self.store.blocks() - range.lba.0,
+            blocks => blocks,
+        };
+        Ok(BlockRange { blocks, ..range })
+    }
+
+    /// Source: SAM-5 6.3.2 and 6.3.3. The cache keeps its content, mode parameters do not.
+    pub(super) fn reset(&mut self, attention: Condition) {
+        self.carry_out_pending_flush();
+        self.descriptor_sense = false;
+        self.write_protected = false;
+        if let Err(error) = self.store.set_write_back(self.write_cache_default) {
+            self.store.defer(error);
+        }
+        self.attentions.raise(attention);
+    }
+
+    /// A flush that was pending is lost with the power.
+    pub(super) fn power_cut(&mut self, policy: PowerCut) -> CutReport {
+        self.flush_pending = None;
+        self.store.power_cut(policy)
+    }
+
+    pub(super) fn power_on(&mut self) {
+        self.stopped = false;
+        self.echo = EchoBuffer::default();
+        self.reset(Condition::POWER_ON_OCCURRED);
+    }
+}
+
+/// 5/21/00 with the first address that does not exist, where the format has room for it.
+#[cold]
+fn out_of_range(range: BlockRange) -> Sense {
+    Sense { information: Some(range.lba.0), ..Condition::LBA_OUT_OF_RANGE.sense() }
+}
+
+impl From<BlockError> for Sense {
+    #[cold]
+    fn from(error: BlockError) -> Self {
+        Self { information: Some(error.lba.0), ..error.condition.sense() }
+    }
+}

@@ -1,0 +1,97 @@
+//! The backing store of one allocation: host memory that the driver and the simulated device both touch.
+#![expect(
+    unsafe_code,
+    reason = "memory that two sides change at any moment cannot be a Rust reference"
+)]
+
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use alloc::sync::Arc;
+
+use hba_core::dma::{BusAddr, DmaRegion};
+
+/// Memory in units of eight bytes, so that it has the alignment of a [`DmaRegion`].
+pub(super) struct Block {
+    units: Box<[UnsafeCell<u64>]>,
+}
+
+// SAFETY: the memory is reached through raw accesses only: volatile ones on the driver's side (`DmaRegion`), atomic ones
+// below. No reference to its contents is ever made, and every bit pattern is a valid u64.
+unsafe impl Send for Block {}
+// SAFETY: as above.
+unsafe impl Sync for Block {}
+
+impl Block {
+    /// `len` bytes, rounded up to eight, each set to `fill`.
+    pub(super) fn new(len: usize, fill: u8) -> Self {
+        let unit = u64::from_ne_bytes([fill; 8]);
+        Self { units: (0..len.div_ceil(8)).map(|_| UnsafeCell::new(unit)).collect() }
+    }
+
+    /// The driver's view of the first `len` bytes, which the device reaches at `bus`.
+    ///
+    /// Called once per block: the region is the only access on the CPU side.
+    pub(super) fn region(self: &Arc<Self>, len: usize, bus: BusAddr) -> DmaRegion {
+        assert!(len <= self.units.len() * 8, "{len} bytes of a block of {}", self.units.len() * 8);
+        // SAFETY: the pointer covers `len` valid bytes aligned to eight; the owner keeps them alive as long as any part
+        // of the region; the device side is this crate, which makes no references to the memory.
+        let region = unsafe { DmaRegion::from_raw_parts(self.base(), len, bus) };
+        region.with_owner(self.clone())
+    }
+
+    /// Device read. The caller has checked the range against the length of the mapping.
+    pub(super) fn read(&self, offset: usize, into: &mut [u8]) {
+        self.check(offset, into.len());
+        let (words, bytes) = into.split_at_mut(word_bytes(offset, into.len()));
+        for (at, word) in (offset..).step_by(4).zip(words.chunks_exact_mut(4)) {
+            // SAFETY: `check` proved the range; `word_bytes` is not zero only for aligned offsets; the memory lives as
+            // long as self and is accessed without references.
+            let value = unsafe { AtomicU32::from_ptr(self.base().add(at).cast().as_ptr()) };
+            word.copy_from_slice(&value.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        for (at, byte) in (offset + words.len()..).zip(bytes) {
+            // SAFETY: as above, one byte.
+            let value = unsafe { AtomicU8::from_ptr(self.base().add(at).as_ptr()) };
+            *byte = value.load(Ordering::Relaxed);
+        }
+        core::sync::atomic::fence(Ordering::Acquire);
+    }
+
+    /// Device write. The caller has checked the range against the length of the mapping.
+    pub(super) fn write(&self, offset: usize, from: &[u8]) {
+        self.check(offset, from.len());
+        core::sync::atomic::fence(Ordering::Release);
+        let (words, bytes) = from.split_at(word_bytes(offset, from.len()));
+        for (at, word) in (offset..).step_by(4).zip(words.chunks_exact(4)) {
+            let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
+            // SAFETY: as in `read`.
+            let value = unsafe { AtomicU32::from_ptr(self.base().add(at).cast().as_ptr()) };
+            value.store(word, Ordering::Relaxed);
+        }
+        for (at, byte) in (offset + words.len()..).zip(bytes) {
+            // SAFETY: as in `read`.
+            let value = unsafe { AtomicU8::from_ptr(self.base().add(at).as_ptr()) };
+            value.store(*byte, Ordering::Relaxed);
+        }
+    }
+
+    fn base(&self) -> NonNull<u8> {
+        // A slice pointer is never null; the cast keeps the provenance of the whole slice.
+        NonNull::from(&*self.units).cast()
+    }
+
+    #[track_caller]
+    fn check(&self, offset: usize, len: usize) {
+        let all = self.units.len() * 8;
+        assert!(
+            offset <= all && len <= all - offset,
+            "{len} bytes at {offset} of a block of {all}"
+        );
+    }
+}
+
+/// How many of `len` bytes at `offset` can go as 32-bit words.
+const fn word_bytes(offset: usize, len: usize) -> usize {
+    if offset.is_multiple_of(4) { len / 4 * 4 } else { 0 }
+}

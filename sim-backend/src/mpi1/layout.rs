@@ -1,0 +1,418 @@
+//! Messages of MPI 1.x as they lie in memory, little-endian. Source: measured layouts, one structure per message.
+//!
+//! Written from the measurements and not shared with the driver, so that one misreading is not made twice.
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Declares wire structures and checks the size of each.
+macro_rules! wire {
+    ($($(#[$doc:meta])* $name:ident, $size:literal { $($field:ident: $type:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+        #[repr(C)]
+        pub(crate) struct $name {
+            $(pub(crate) $field: $type,)*
+        }
+        const _: () = assert!(size_of::<$name>() == $size);
+    )*};
+}
+
+wire! {
+    /// `MSG_REQUEST_HEADER`: what all requests begin with.
+    RequestHeader, 12 {
+        specific: [u8; 2],
+        chain_offset: u8,
+        function: u8,
+        specific_1: [u8; 3],
+        msg_flags: u8,
+        msg_context: U32,
+    }
+
+    /// `MSG_DEFAULT_REPLY`.
+    DefaultReply, 20 {
+        specific: [u8; 2],
+        msg_length: u8,
+        function: u8,
+        specific_1: [u8; 3],
+        msg_flags: u8,
+        msg_context: U32,
+        specific_2: [u8; 2],
+        ioc_status: U16,
+        ioc_log_info: U32,
+    }
+
+    /// `MSG_IOC_INIT`.
+    IocInit, 44 {
+        who_init: u8,
+        reserved: u8,
+        chain_offset: u8,
+        function: u8,
+        flags: u8,
+        max_devices: u8,
+        max_buses: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        reply_frame_size: U16,
+        reserved_1: [u8; 2],
+        host_mfa_high_addr: U32,
+        sense_buffer_high_addr: U32,
+        reply_fifo_host_signaling_addr: U32,
+        host_page_buffer_sge: [u8; 12],
+        msg_version: U16,
+        header_version: U16,
+    }
+
+    /// `MSG_IOC_INIT_REPLY`.
+    IocInitReply, 20 {
+        who_init: u8,
+        reserved: u8,
+        msg_length: u8,
+        function: u8,
+        flags: u8,
+        max_devices: u8,
+        max_buses: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        reserved_2: U16,
+        ioc_status: U16,
+        ioc_log_info: U32,
+    }
+
+    /// `MSG_IOC_FACTS_REPLY`.
+    IocFactsReply, 80 {
+        msg_version: U16,
+        msg_length: u8,
+        function: u8,
+        header_version: U16,
+        ioc_number: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        ioc_exceptions: U16,
+        ioc_status: U16,
+        ioc_log_info: U32,
+        max_chain_depth: u8,
+        who_init: u8,
+        block_size: u8,
+        flags: u8,
+        reply_queue_depth: U16,
+        request_frame_size: U16,
+        firmware_version_0101: U16,
+        product_id: U16,
+        current_host_mfa_high_addr: U32,
+        global_credits: U16,
+        number_of_ports: u8,
+        event_state: u8,
+        current_sense_buffer_high_addr: U32,
+        cur_reply_frame_size: U16,
+        max_devices: u8,
+        max_buses: u8,
+        fw_image_size: U32,
+        ioc_capabilities: U32,
+        fw_version_dev: u8,
+        fw_version_unit: u8,
+        fw_version_minor: u8,
+        fw_version_major: u8,
+        high_priority_queue_depth: U16,
+        reserved_2: U16,
+        host_page_buffer_sge: [u8; 12],
+        reply_fifo_host_signaling_addr: U32,
+    }
+
+    /// `MSG_PORT_FACTS_REPLY`.
+    PortFactsReply, 40 {
+        reserved: U16,
+        msg_length: u8,
+        function: u8,
+        reserved_1: U16,
+        port_number: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        reserved_2: U16,
+        ioc_status: U16,
+        ioc_log_info: U32,
+        reserved_3: u8,
+        port_type: u8,
+        max_devices: U16,
+        port_scsi_id: U16,
+        protocol_flags: U16,
+        max_posted_cmd_buffers: U16,
+        max_persistent_ids: U16,
+        max_lan_buckets: U16,
+        max_initiators: u8,
+        reserved_4: u8,
+        reserved_5: U32,
+    }
+
+    /// `MSG_EVENT_NOTIFY_REPLY` without its data, which follows at once.
+    EventNotifyReply, 28 {
+        event_data_length: U16,
+        msg_length: u8,
+        function: u8,
+        reserved_1: [u8; 2],
+        ack_required: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        reserved_2: [u8; 2],
+        ioc_status: U16,
+        ioc_log_info: U32,
+        event: U32,
+        event_context: U32,
+    }
+
+    /// `MSG_EVENT_ACK`.
+    EventAck, 20 {
+        reserved: [u8; 2],
+        chain_offset: u8,
+        function: u8,
+        reserved_1: [u8; 3],
+        msg_flags: u8,
+        msg_context: U32,
+        event: U32,
+        event_context: U32,
+    }
+
+    /// `EVENT_DATA_SAS_DEVICE_STATUS_CHANGE`.
+    SasDeviceStatusChange, 36 {
+        target_id: u8,
+        bus: u8,
+        reason_code: u8,
+        reserved: u8,
+        asc: u8,
+        ascq: u8,
+        dev_handle: U16,
+        device_info: U32,
+        parent_dev_handle: U16,
+        phy_num: u8,
+        reserved_1: u8,
+        sas_address: U64,
+        lun: [u8; 8],
+        task_tag: U16,
+        reserved_2: U16,
+    }
+
+    /// `MSG_SCSI_IO_REQUEST` up to its scatter list.
+    ScsiIoRequest, 48 {
+        target_id: u8,
+        bus: u8,
+        chain_offset: u8,
+        function: u8,
+        cdb_length: u8,
+        sense_buffer_length: u8,
+        reserved: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        lun: [u8; 8],
+        control: U32,
+        cdb: [u8; 16],
+        data_length: U32,
+        sense_buffer_low_addr: U32,
+    }
+
+    /// `MSG_SCSI_IO_REPLY`.
+    ScsiIoReply, 36 {
+        target_id: u8,
+        bus: u8,
+        msg_length: u8,
+        function: u8,
+        cdb_length: u8,
+        sense_buffer_length: u8,
+        reserved: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        scsi_status: u8,
+        scsi_state: u8,
+        ioc_status: U16,
+        ioc_log_info: U32,
+        transfer_count: U32,
+        sense_count: U32,
+        response_info: U32,
+        task_tag: U16,
+        reserved_1: U16,
+    }
+
+    /// `MSG_SCSI_TASK_MGMT`.
+    ScsiTaskMgmt, 52 {
+        target_id: u8,
+        bus: u8,
+        chain_offset: u8,
+        function: u8,
+        reserved: u8,
+        task_type: u8,
+        reserved_1: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        lun: [u8; 8],
+        reserved_2: [u8; 28],
+        task_msg_context: U32,
+    }
+
+    /// `MSG_SCSI_TASK_MGMT_REPLY`.
+    ScsiTaskMgmtReply, 24 {
+        target_id: u8,
+        bus: u8,
+        msg_length: u8,
+        function: u8,
+        response_code: u8,
+        task_type: u8,
+        reserved_1: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        reserved_2: [u8; 2],
+        ioc_status: U16,
+        ioc_log_info: U32,
+        termination_count: U32,
+    }
+
+    /// `CONFIG_PAGE_HEADER`.
+    PageHeader, 4 {
+        page_version: u8,
+        page_length: u8,
+        page_number: u8,
+        page_type: u8,
+    }
+
+    /// `MSG_CONFIG` with its one simple element.
+    Config, 40 {
+        action: u8,
+        reserved: u8,
+        chain_offset: u8,
+        function: u8,
+        ext_page_length: U16,
+        ext_page_type: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        reserved_2: [u8; 8],
+        header: PageHeader,
+        page_address: U32,
+        sge_flags_length: U32,
+        sge_address: U64,
+    }
+
+    /// `MSG_CONFIG_REPLY`.
+    ConfigReply, 24 {
+        action: u8,
+        reserved: u8,
+        msg_length: u8,
+        function: u8,
+        ext_page_length: U16,
+        ext_page_type: u8,
+        msg_flags: u8,
+        msg_context: U32,
+        reserved_2: [u8; 2],
+        ioc_status: U16,
+        ioc_log_info: U32,
+        header: PageHeader,
+    }
+}
+
+/// Reads a structure from the start of `bytes`; what is missing reads as zeros.
+pub(crate) fn view<T: FromBytes + Default>(bytes: &[u8]) -> T {
+    let mut padded = [0; 80];
+    for (into, from) in padded.iter_mut().zip(bytes) {
+        *into = *from;
+    }
+    T::read_from_prefix(&padded).map(|(value, _)| value).unwrap_or_default()
+}
+
+/// Function codes, byte 3 of every message.
+pub(crate) mod function {
+    pub(crate) const SCSI_IO: u8 = 0x00;
+    pub(crate) const SCSI_TASK_MGMT: u8 = 0x01;
+    pub(crate) const IOC_INIT: u8 = 0x02;
+    pub(crate) const IOC_FACTS: u8 = 0x03;
+    pub(crate) const CONFIG: u8 = 0x04;
+    pub(crate) const PORT_FACTS: u8 = 0x05;
+    pub(crate) const PORT_ENABLE: u8 = 0x06;
+    pub(crate) const EVENT_NOTIFICATION: u8 = 0x07;
+    pub(crate) const EVENT_ACK: u8 = 0x08;
+    pub(crate) const SAS_IO_UNIT_CONTROL: u8 = 0x1b;
+}
+
+/// The status of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IocStatus(pub u16);
+
+impl IocStatus {
+    /// Nothing to report.
+    pub const SUCCESS: Self = Self(0x0000);
+    /// The function is not known, or not by this path.
+    pub const INVALID_FUNCTION: Self = Self(0x0001);
+    /// Try later.
+    pub const BUSY: Self = Self(0x0002);
+    /// The scatter list is malformed or too short.
+    pub const INVALID_SGL: Self = Self(0x0003);
+    /// A resource ran out.
+    pub const INSUFFICIENT_RESOURCES: Self = Self(0x0006);
+    /// A field of the request is wrong.
+    pub const INVALID_FIELD: Self = Self(0x0007);
+    /// Not in this state.
+    pub const INVALID_STATE: Self = Self(0x0008);
+    /// The config action is not known.
+    pub const CONFIG_INVALID_ACTION: Self = Self(0x0020);
+    /// The config page type is not known.
+    pub const CONFIG_INVALID_TYPE: Self = Self(0x0021);
+    /// The config page does not exist; also the end of an iteration.
+    pub const CONFIG_INVALID_PAGE: Self = Self(0x0022);
+    /// The config page cannot be written.
+    pub const CONFIG_CANT_COMMIT: Self = Self(0x0025);
+    /// No such bus.
+    pub const SCSI_INVALID_BUS: Self = Self(0x0041);
+    /// No such target id.
+    pub const SCSI_INVALID_TARGETID: Self = Self(0x0042);
+    /// Nothing behind the target id.
+    pub const SCSI_DEVICE_NOT_THERE: Self = Self(0x0043);
+    /// More data than the initiator announced.
+    pub const SCSI_DATA_OVERRUN: Self = Self(0x0044);
+    /// Less data than the initiator announced.
+    pub const SCSI_DATA_UNDERRUN: Self = Self(0x0045);
+    /// The data could not be moved.
+    pub const SCSI_IO_DATA_ERROR: Self = Self(0x0046);
+    /// Ended by task management.
+    pub const SCSI_TASK_TERMINATED: Self = Self(0x0048);
+    /// Task management did not succeed.
+    pub const SCSI_TASK_MGMT_FAILED: Self = Self(0x004a);
+    /// Ended by the controller, for example because the device left.
+    pub const SCSI_IOC_TERMINATED: Self = Self(0x004b);
+    /// Bit 15: the log info field says more.
+    pub const LOG_INFO_AVAILABLE: u16 = 0x8000;
+}
+
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn fields_lie_where_they_were_measured() {
+        assert_eq!(offset_of!(IocInit, reply_frame_size), 0x0c);
+        assert_eq!(offset_of!(IocInit, sense_buffer_high_addr), 0x14);
+        assert_eq!(offset_of!(IocInit, msg_version), 0x28);
+        assert_eq!(offset_of!(IocFactsReply, max_chain_depth), 0x14);
+        assert_eq!(offset_of!(IocFactsReply, global_credits), 0x24);
+        assert_eq!(offset_of!(IocFactsReply, ioc_capabilities), 0x34);
+        assert_eq!(offset_of!(IocFactsReply, high_priority_queue_depth), 0x3c);
+        assert_eq!(offset_of!(PortFactsReply, port_type), 0x15);
+        assert_eq!(offset_of!(PortFactsReply, protocol_flags), 0x1a);
+        assert_eq!(offset_of!(EventNotifyReply, ack_required), 0x06);
+        assert_eq!(offset_of!(EventNotifyReply, event), 0x14);
+        assert_eq!(offset_of!(SasDeviceStatusChange, dev_handle), 0x06);
+        assert_eq!(offset_of!(SasDeviceStatusChange, sas_address), 0x10);
+        assert_eq!(offset_of!(ScsiIoRequest, control), 0x14);
+        assert_eq!(offset_of!(ScsiIoRequest, data_length), 0x28);
+        assert_eq!(offset_of!(ScsiIoReply, ioc_status), 0x0e);
+        assert_eq!(offset_of!(ScsiIoReply, transfer_count), 0x14);
+        assert_eq!(offset_of!(ScsiTaskMgmt, task_msg_context), 0x30);
+        assert_eq!(offset_of!(ScsiTaskMgmtReply, termination_count), 0x14);
+        assert_eq!(offset_of!(Config, page_address), 0x18);
+        assert_eq!(offset_of!(Config, sge_address), 0x20);
+        assert_eq!(offset_of!(ConfigReply, header), 0x14);
+    }
+
+    #[test]
+    fn a_short_message_reads_as_zeros() {
+        let init: IocInit = view(&[4, 0, 0, 2]);
+        assert_eq!((init.who_init, init.function, init.msg_version.get()), (4, 2, 0));
+    }
+}

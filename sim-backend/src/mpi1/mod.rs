@@ -1,0 +1,434 @@
+//! An LSI SAS1068 (MPI 1.x) at register level.
+//!
+//! The model knows only what a host can see: registers, frames in host memory, replies, interrupts. Its
+//! [`Personality`] decides whether it behaves like the hardware that drivers describe or like QEMU's `mptsas1068`.
+//! No value from the host makes it panic, loop or reach past what the host mapped.
+
+mod config;
+mod config_pages;
+mod data;
+mod diagnostic;
+mod events;
+mod faults;
+mod fifos;
+mod handshake;
+mod interrupts;
+mod layout;
+mod messages;
+mod personality;
+pub mod registers;
+mod replies;
+pub mod script;
+mod scsi_io;
+mod sgl;
+mod task_mgmt;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use hba_core::dma::BusAddr;
+use hba_core::register::{ALL_ONES, RegOffset};
+use hba_core::time::Instant;
+
+use crate::controller::{ControllerModel, Progress};
+use crate::memory::{DeviceMemory, DmaFault};
+use crate::schedule::Schedule;
+use crate::target::Target;
+use crate::topology::{AttachError, Topology};
+
+pub use faults::Faults;
+pub use layout::IocStatus;
+pub use personality::{Behaviour, Facts, Identity, Personality};
+pub use registers::{FaultCode, IocState};
+
+use config_pages::Pages;
+use diagnostic::Diagnostic;
+use events::Events;
+use fifos::Fifos;
+use handshake::{Handshake, Taken};
+use interrupts::Interrupts;
+use messages::{Init, PortEnable};
+use registers::{
+    DIAGNOSTIC, DOORBELL, DOORBELL_USED, FUNCTION_HANDSHAKE, FUNCTION_IO_UNIT_RESET,
+    FUNCTION_MESSAGE_UNIT_RESET, INT_DOORBELL, INT_MASK, INT_REPLY, INT_STATUS, REPLY_FIFO,
+    REQUEST_FIFO, REQUEST_HI_PRI_FIFO, STATUS_DOORBELL_PENDING, WHO_INIT_SHIFT, WRITE_SEQUENCE,
+};
+use replies::Replies;
+use task_mgmt::ParkedAbort;
+use tasks::TaskSet;
+
+/// The way a message came and its reply goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Via {
+    Doorbell,
+    Fifo,
+}
+
+/// A simulated SAS1068.
+#[derive(Debug)]
+pub struct Mpi1Controller {
+    personality: Personality,
+    memory: DeviceMemory,
+    topology: Topology,
+    schedule: Schedule,
+    faults: Faults,
+    powered: bool,
+    /// The latest time seen.
+    now: Instant,
+    state: IocState,
+    /// When the reset under way ends.
+    reset_until: Instant,
+    /// A doorbell word that was not taken yet.
+    doorbell_word: Option<u32>,
+    handshake: Handshake,
+    diagnostic: Diagnostic,
+    interrupts: Interrupts,
+    fifos: Fifos,
+    replies: Replies,
+    /// What the host said with IOC_INIT.
+    init: Init,
+    port_enable: PortEnable,
+    tasks: TaskSet,
+    parked_aborts: Vec<ParkedAbort>,
+    events: Events,
+    pages: Pages,
+}
+
+impl Mpi1Controller {
+    /// A controller at power-on, with empty slots.
+    #[must_use]
+    pub fn new(personality: Personality, memory: DeviceMemory) -> Self {
+        let facts = &personality.facts;
+        let behaviour = &personality.behaviour;
+        Self {
+            topology: Topology::new(facts.phys.into()),
+            schedule: Schedule::default(),
+            faults: Faults::default(),
+            powered: true,
+            now: Instant::ZERO,
+            state: IocState::Ready,
+            reset_until: Instant::ZERO,
+            doorbell_word: None,
+            handshake: Handshake::default(),
+            diagnostic: Diagnostic::new(behaviour.diagnostic_is_unlocked),
+            interrupts: Interrupts::new(behaviour.message_per_update),
+            fifos: Fifos::new(
+                facts.global_credits,
+                facts.high_priority_queue_depth,
+                facts.reply_queue_depth,
+            ),
+            replies: Replies::default(),
+            init: Init::new(facts),
+            port_enable: PortEnable::default(),
+            tasks: TaskSet::default(),
+            parked_aborts: Vec::new(),
+            events: Events::default(),
+            pages: Pages::default(),
+            personality,
+            memory,
+        }
+    }
+
+    /// What goes wrong.
+    pub const fn faults_mut(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+
+    /// Timing and completion order from now on.
+    pub fn set_schedule(&mut self, schedule: Schedule) {
+        self.schedule = schedule;
+    }
+
+    /// The state that the Doorbell register reports.
+    #[must_use]
+    pub const fn state(&self) -> IocState {
+        self.state
+    }
+
+    /// Commands that were accepted and have not ended.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Stops the controller with a fault code, unless it has stopped before.
+    pub fn force_fault(&mut self, code: FaultCode) {
+        if !matches!(self.state, IocState::Fault(_)) {
+            self.state = IocState::Fault(code);
+        }
+    }
+
+    /// Reads the register at `offset`. Unknown registers read 0.
+    pub fn read(&mut self, offset: RegOffset) -> u32 {
+        if self.is_gone() {
+            return ALL_ONES;
+        }
+        if matches!(offset, DOORBELL | DIAGNOSTIC) && faults::take(&mut self.faults.read_zero) {
+            return 0;
+        }
+        match offset {
+            DOORBELL => self.read_doorbell(),
+            DIAGNOSTIC => self.diagnostic.read(self.state == IocState::Reset),
+            INT_STATUS => {
+                let pending = self.doorbell_word.map_or(0, |_| STATUS_DOORBELL_PENDING);
+                self.interrupts.status() | pending
+            }
+            INT_MASK => self.interrupts.mask(),
+            REPLY_FIFO => self.read_reply(),
+            _ => 0,
+        }
+    }
+
+    /// Writes the register at `offset`. Writes to unknown registers vanish.
+    pub fn write(&mut self, offset: RegOffset, value: u32) {
+        if self.is_gone() {
+            return;
+        }
+        match offset {
+            DOORBELL => self.write_doorbell(value),
+            WRITE_SEQUENCE => self.diagnostic.write_sequence(value),
+            DIAGNOSTIC if self.diagnostic.write(value) => self.reset_adapter(),
+            INT_STATUS => self.acknowledge_doorbell(),
+            INT_MASK => self.interrupts.set_mask(value),
+            REQUEST_FIFO => self.post_request(value, false),
+            REQUEST_HI_PRI_FIFO => self.post_request(value, true),
+            REPLY_FIFO => self.free_reply(value),
+            _ => {}
+        }
+    }
+
+    /// Works until there is nothing to do at `now` or `budget` is used up; see [`ControllerModel::run`].
+    pub fn run(&mut self, now: Instant, budget: u32) -> Progress {
+        self.now = self.now.max(now);
+        if self.is_gone() || self.faults.frozen {
+            return Progress::default();
+        }
+        self.finish_reset();
+        self.tasks.begin_pass();
+        let mut done = 0;
+        while done < budget && self.step() {
+            done += 1;
+        }
+        Progress { done, more: done == budget }
+    }
+
+    /// When time alone will give [`run`](Self::run) something to do.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        let reset = (self.state == IocState::Reset).then_some(self.reset_until);
+        [reset, self.port_enable.due(), self.tasks.next_due()].into_iter().flatten().min()
+    }
+
+    /// One unit of work, if there is one.
+    fn step(&mut self) -> bool {
+        self.consume_doorbell_word()
+            || self.flush_reply()
+            || self.finish_port_enable()
+            || self.finish_parked_abort()
+            || self.fetch_request()
+            || self.execute_task()
+            || self.send_event()
+    }
+
+    const fn is_gone(&self) -> bool {
+        self.faults.removed || !self.powered
+    }
+
+    fn read_doorbell(&mut self) -> u32 {
+        let mut value = self.state.doorbell_bits();
+        value |= u32::from(self.init.who_init & 7) << WHO_INIT_SHIFT;
+        if self.handshake.is_reply() {
+            let survived = self.interrupts.status() & INT_DOORBELL == 0;
+            if survived && self.personality.behaviour.handshake_survives_reset {
+                // QEMU 7.2 checks an invariant here that a reset breaks, and the emulator ends.
+                self.faults.removed = true;
+                return ALL_ONES;
+            }
+            let half = self.handshake.read(self.personality.behaviour.doorbell_read_advances);
+            value = value & !0xffff | u32::from(half);
+        }
+        if self.handshake.in_use() {
+            value |= DOORBELL_USED;
+        }
+        value
+    }
+
+    fn write_doorbell(&mut self, value: u32) {
+        if self.personality.behaviour.doorbell_is_immediate && !self.faults.stuck_doorbell {
+            self.take_doorbell_word(value);
+        } else {
+            // A word that comes before the last one was taken replaces it.
+            self.doorbell_word = Some(value);
+        }
+    }
+
+    fn consume_doorbell_word(&mut self) -> bool {
+        if self.faults.stuck_doorbell || self.state == IocState::Reset {
+            return false;
+        }
+        let word = self.doorbell_word.take();
+        word.map(|word| self.take_doorbell_word(word)).is_some()
+    }
+
+    fn take_doorbell_word(&mut self, word: u32) {
+        match self.handshake.take(word) {
+            Taken::Word => {}
+            Taken::Message(message) => self.handle_message(&message, None, Via::Doorbell),
+            Taken::Function(FUNCTION_HANDSHAKE) => {
+                self.handshake.start((word >> 16) as u8);
+                self.interrupts.raise(INT_DOORBELL);
+            }
+            Taken::Function(FUNCTION_MESSAGE_UNIT_RESET) => self.reset_message_unit(),
+            Taken::Function(FUNCTION_IO_UNIT_RESET) => {
+                if !self.personality.behaviour.diagnostic_is_unlocked {
+                    self.reset_message_unit();
+                }
+            }
+            Taken::Function(_) => {}
+        }
+    }
+
+    fn acknowledge_doorbell(&mut self) {
+        let advances = self.personality.behaviour.doorbell_read_advances;
+        let again = self.handshake.acknowledge(advances);
+        self.interrupts.clear(INT_DOORBELL);
+        if again {
+            self.interrupts.raise(INT_DOORBELL);
+        }
+    }
+
+    /// Source of the states in which it is obeyed: bring-up order of the Linux driver; QEMU measured.
+    fn reset_message_unit(&mut self) {
+        let faulted = matches!(self.state, IocState::Fault(_));
+        let behaviour = &self.personality.behaviour;
+        let refused = faulted && !behaviour.message_unit_reset_clears_fault;
+        if refused || self.faults.ignore_message_unit_reset {
+            return;
+        }
+        let takes = behaviour.message_unit_reset_time;
+        let bus_reset = behaviour.reset_counts_nothing;
+        self.forget_messages();
+        if bus_reset {
+            self.topology.targets_mut().for_each(Target::target_reset);
+        } else {
+            self.init = Init::new(&self.personality.facts);
+        }
+        self.begin_reset(takes);
+    }
+
+    fn reset_adapter(&mut self) {
+        let behaviour = &self.personality.behaviour;
+        let takes = behaviour.diagnostic_reset_time;
+        let bus_reset = behaviour.reset_counts_nothing;
+        let who_init = self.init.who_init;
+        self.forget_messages();
+        self.diagnostic.note_reset();
+        self.interrupts.set_mask(INT_REPLY | INT_DOORBELL);
+        self.init = Init::new(&self.personality.facts);
+        if bus_reset {
+            self.init.who_init = who_init;
+            self.topology.targets_mut().for_each(Target::target_reset);
+        } else {
+            self.topology.targets_mut().for_each(Target::i_t_nexus_loss);
+        }
+        self.begin_reset(takes);
+    }
+
+    /// Drops every message, reply and event. Commands in flight never answer.
+    fn forget_messages(&mut self) {
+        self.fifos.clear();
+        self.interrupts.reset();
+        self.replies = Replies::default();
+        self.tasks.clear();
+        self.parked_aborts.clear();
+        self.events = Events::default();
+        self.port_enable = PortEnable::default();
+        self.doorbell_word = None;
+        if !self.personality.behaviour.handshake_survives_reset {
+            self.handshake.end();
+        }
+    }
+
+    fn begin_reset(&mut self, takes: core::time::Duration) {
+        self.state = IocState::Reset;
+        self.reset_until = self.now + takes;
+        self.finish_reset();
+    }
+
+    fn finish_reset(&mut self) {
+        let due = self.reset_until <= self.now && !self.faults.stuck_in_reset;
+        if self.state == IocState::Reset && due {
+            self.state = IocState::Ready;
+        }
+    }
+
+    /// Reads a frame. Where the personality ignores DMA faults, what is not mapped reads as zeros.
+    fn fetch(&self, bus: BusAddr, into: &mut [u8]) -> Result<(), DmaFault> {
+        match self.memory.read(bus, into) {
+            Err(_) if self.personality.behaviour.ignores_dma_faults => Ok(()),
+            result => result,
+        }
+    }
+}
+
+impl ControllerModel for Mpi1Controller {
+    fn read(&mut self, offset: RegOffset) -> u32 {
+        Self::read(self, offset)
+    }
+
+    fn write(&mut self, offset: RegOffset, value: u32) {
+        Self::write(self, offset, value);
+    }
+
+    fn run(&mut self, now: Instant, budget: u32) -> Progress {
+        Self::run(self, now, budget)
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        Self::next_due(self)
+    }
+
+    fn interrupt_level(&self) -> bool {
+        !self.is_gone() && self.interrupts.level()
+    }
+
+    fn take_messages(&mut self) -> u32 {
+        self.interrupts.take_messages()
+    }
+
+    fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    fn topology_mut(&mut self) -> &mut Topology {
+        &mut self.topology
+    }
+
+    fn attach(&mut self, slot: usize, target: Box<dyn Target>) -> Result<(), AttachError> {
+        self.topology.insert(slot, target)?;
+        self.note_attached(slot);
+        Ok(())
+    }
+
+    fn detach(&mut self, slot: usize) -> Option<Box<dyn Target>> {
+        let target = self.topology.remove(slot)?;
+        self.note_detached(slot, target.sas_address());
+        Some(target)
+    }
+
+    fn power_cut(&mut self) {
+        self.powered = false;
+        self.forget_messages();
+        self.handshake.end();
+    }
+
+    fn power_on(&mut self) {
+        let behaviour = &self.personality.behaviour;
+        self.diagnostic = Diagnostic::new(behaviour.diagnostic_is_unlocked);
+        self.interrupts = Interrupts::new(behaviour.message_per_update);
+        self.init = Init::new(&self.personality.facts);
+        self.pages = Pages::default();
+        self.state = IocState::Ready;
+        self.powered = true;
+    }
+}

@@ -1,0 +1,114 @@
+//! The end devices behind a controller, by slot.
+
+use core::fmt;
+
+use crate::target::Target;
+
+/// A fixed number of slots; each may contain one target. A controller model maps slots to its phys and target ids.
+pub struct Topology {
+    slots: Vec<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    target: Option<Box<dyn Target>>,
+    /// While set the controller offers the target no task.
+    held: bool,
+}
+
+/// A slot number that is too large, or a slot that is in use; the target comes back.
+pub struct AttachError {
+    /// What was to be attached.
+    pub target: Box<dyn Target>,
+    /// Where.
+    pub slot: usize,
+    /// How many slots there are.
+    pub slots: usize,
+}
+
+impl Topology {
+    /// `slots` empty slots.
+    #[must_use]
+    pub fn new(slots: usize) -> Self {
+        Self { slots: (0..slots).map(|_| Slot::default()).collect() }
+    }
+
+    /// How many slots there are, used or not.
+    #[must_use]
+    pub const fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Puts a target in an empty slot. The controller is not told: see
+    /// [`ControllerModel::attach`](crate::controller::ControllerModel::attach).
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError`] with the target when there is no such slot or it is in use.
+    pub fn insert(&mut self, slot: usize, target: Box<dyn Target>) -> Result<(), AttachError> {
+        let slots = self.slots.len();
+        match self.slots.get_mut(slot) {
+            Some(entry) if entry.target.is_none() => {
+                *entry = Slot { target: Some(target), held: false };
+                Ok(())
+            }
+            _ => Err(AttachError { target, slot, slots }),
+        }
+    }
+
+    /// Takes the target out of a slot.
+    pub fn remove(&mut self, slot: usize) -> Option<Box<dyn Target>> {
+        self.slots.get_mut(slot).and_then(|entry| entry.target.take())
+    }
+
+    /// The target in a slot.
+    #[must_use]
+    pub fn target(&self, slot: usize) -> Option<&dyn Target> {
+        self.slots.get(slot)?.target.as_deref()
+    }
+
+    /// The target in a slot.
+    pub fn target_mut(&mut self, slot: usize) -> Option<&mut (dyn Target + 'static)> {
+        self.slots.get_mut(slot)?.target.as_deref_mut()
+    }
+
+    /// All targets, in slot order.
+    pub fn targets_mut(&mut self) -> impl Iterator<Item = &mut (dyn Target + 'static)> {
+        self.slots.iter_mut().filter_map(|entry| entry.target.as_deref_mut())
+    }
+
+    /// Stops (or resumes) offering tasks to the target in a slot: a disk that has gone quiet.
+    pub fn hold(&mut self, slot: usize, held: bool) {
+        if let Some(entry) = self.slots.get_mut(slot) {
+            entry.held = held;
+        }
+    }
+
+    /// Whether [`hold`](Self::hold) is in force for a slot.
+    #[must_use]
+    pub fn is_held(&self, slot: usize) -> bool {
+        self.slots.get(slot).is_some_and(|entry| entry.held)
+    }
+}
+
+impl fmt::Debug for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slots = self.slots.iter().enumerate();
+        let used = slots.filter_map(|(i, s)| Some((i, s.target.as_deref()?.sas_address())));
+        f.debug_map().entries(used).finish()
+    }
+}
+
+impl fmt::Debug for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slot {} of {} is not free", self.slot, self.slots)
+    }
+}
+
+impl core::error::Error for AttachError {}
