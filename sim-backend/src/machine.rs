@@ -107,7 +107,7 @@ impl<C: ControllerModel> SimMachine<C> {
     pub fn with_target<T>(
         &self,
         slot: usize,
-        inspect: impl FnOnce(&mut dyn Target) -> T,
+        inspect: impl FnOnce(&mut (dyn Target + 'static)) -> T,
     ) -> Option<T> {
         self.lock().controller.topology_mut().target_mut(slot).map(inspect)
     }

@@ -90,7 +90,7 @@ impl Medium for FileMedium {
 
     /// Writes zeros; holes are left to the file system.
     fn deallocate(&mut self, lba: Lba, blocks: u64) -> Result<(), MediumError> {
-        const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+        static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
         check_blocks(lba, blocks, self.blocks)?;
         let mut left = blocks << self.block_size.shift();
         self.seek(lba).map_err(|error| failed(lba, error))?;

@@ -25,7 +25,7 @@ impl Prng {
     ///
     /// The bias of the multiplication is below 2^-32 for the bounds that are used here.
     pub(super) const fn below(&mut self, bound: u32) -> u32 {
-        ((self.next_u64() >> 32) * bound as u64 >> 32) as u32
+        (((self.next_u64() >> 32) * bound as u64) >> 32) as u32
     }
 
     pub(super) const fn coin(&mut self) -> bool {

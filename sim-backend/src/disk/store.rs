@@ -197,7 +197,7 @@ impl Store {
 
     /// Makes blocks read as zeros. Like a write, this is volatile until it is flushed.
     pub(super) fn deallocate(&mut self, range: BlockRange) -> Result<(), BlockError> {
-        const ZEROS: [u8; 4096] = [0; 4096];
+        static ZEROS: [u8; 4096] = [0; 4096];
         if self.through(false) {
             return self.medium.deallocate(range.lba, range.blocks);
         }
@@ -221,23 +221,29 @@ impl Store {
 
     /// As [`flush`](Self::flush), but never lies: reads with FUA and mode changes need the truth.
     pub(super) fn write_back(&mut self, range: BlockRange) -> Result<(), BlockError> {
-        let mut first_error = Ok(());
+        let mut first_error = None;
+        let mut evict = |store: &mut Self, slot| {
+            if let Err(error) = store.evict(slot) {
+                first_error.get_or_insert(error);
+            }
+        };
         if range.blocks < u64::from(self.cache.len()) {
             for lba in range.lba.0..range.lba.0 + range.blocks {
                 if let Some(slot) = self.cache.find(Lba(lba)) {
-                    first_error = first_error.and(self.evict(slot));
+                    evict(self, slot);
                 }
             }
-            return first_error.and(self.medium.sync());
-        }
-        let mut next = self.cache.oldest();
-        while let Some(slot) = next {
-            next = self.cache.newer(slot);
-            if range.contains(self.cache.entry(slot).lba) {
-                first_error = first_error.and(self.evict(slot));
+        } else {
+            let mut next = self.cache.oldest();
+            while let Some(slot) = next {
+                next = self.cache.newer(slot);
+                if range.contains(self.cache.entry(slot).lba) {
+                    evict(self, slot);
+                }
             }
         }
-        first_error.and(self.medium.sync())
+        let synced = self.medium.sync();
+        first_error.map_or(synced, Err)
     }
 
     /// Switches WCE. Switching it off writes everything back first.

@@ -1,0 +1,318 @@
+//! An adapter run by polling on one thread: for boot loaders, tools and tests.
+//!
+//! [`Host`] joins an [`Adapter`] and a [`Platform`], which brings registers, memory, a clock and a way to wait. Nothing
+//! here is needed to embed the core; it is the shortest complete example of how to.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use crate::adapter::{Adapter, AdapterHandle, Need};
+use crate::command::{Completion, Refusal, Rejected, Request};
+use crate::control::{ControlEvent, RecoveryConfig};
+use crate::discovery::{Discovered, Discovery, ProbeOutcome};
+use crate::dispatch::ClassTimeouts;
+use crate::dma::{DmaRegion, RegionBuffer};
+use crate::limits::{Limits, LimitsReport};
+use crate::port::{BringUpError, ControlPort, MemoryFault, RegionPlan};
+use crate::queue::{Batch, Done, Vector};
+use crate::register::Registers;
+use crate::time::Instant;
+
+/// Data memory of a [`Host`]'s commands; `None` for commands without data.
+pub type Data = Option<RegionBuffer>;
+
+/// What a platform brings.
+pub trait Platform {
+    /// The controller's registers.
+    fn registers(&mut self) -> &mut dyn Registers;
+
+    /// The time now.
+    fn now(&mut self) -> Instant;
+
+    /// Waits for an interrupt, at most until `until`; may return early for any reason.
+    fn wait(&mut self, until: Instant);
+
+    /// Memory for the adapter itself.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`].
+    fn allocate(&mut self, plan: &RegionPlan) -> Result<DmaRegion, OutOfMemory>;
+
+    /// Memory for data, `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`].
+    fn buffer(&mut self, len: usize) -> Result<RegionBuffer, OutOfMemory>;
+
+    /// Cuts the controller off from memory: clears its bus master enable bit.
+    fn isolate(&mut self);
+}
+
+/// The platform has no DMA memory left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// Bytes asked for.
+    pub len: usize,
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no dma memory left for {} bytes", self.len)
+    }
+}
+
+impl core::error::Error for OutOfMemory {}
+
+/// Why a [`Host`] could not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The controller cannot be brought up.
+    BringUp(BringUpError),
+    /// The controller did not become operational in time.
+    NotOperational {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The controller left the bus or was given up.
+    Gone,
+    /// The platform has too little memory.
+    Memory(OutOfMemory),
+    /// The platform's memory does not fit the controller.
+    Placement(MemoryFault),
+    /// Controller and configuration do not fit each other.
+    Limits(LimitsReport),
+    /// A request was not accepted.
+    Refused(Refusal),
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BringUp(error) => error.fmt(f),
+            Self::NotOperational { waited } => {
+                write!(f, "the controller was not operational within {} s", waited.as_secs())
+            }
+            Self::Gone => f.write_str("the controller is gone"),
+            Self::Memory(error) => error.fmt(f),
+            Self::Placement(error) => error.fmt(f),
+            Self::Limits(report) => report.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for HostError {}
+
+impl From<OutOfMemory> for HostError {
+    fn from(error: OutOfMemory) -> Self {
+        Self::Memory(error)
+    }
+}
+
+/// One adapter on one platform.
+#[derive(Debug)]
+pub struct Host<P: ControlPort, L: Platform> {
+    adapter: Adapter<P, Data>,
+    platform: L,
+    batch: Batch<Data>,
+    failure: Option<BringUpError>,
+    events: Vec<ControlEvent>,
+}
+
+/// A completion with a copy of its sense data.
+#[derive(Debug)]
+pub struct Answer {
+    /// The completion.
+    pub completion: Completion<Data>,
+    /// Sense data, empty when there is none.
+    pub sense: Vec<u8>,
+}
+
+/// For a controller to become operational, recovery included.
+const OPERATIONAL: Duration = Duration::from_secs(400);
+/// The longest sleep between polls, so that a lost interrupt costs no more than this.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+impl<P: ControlPort, L: Platform> Host<P, L> {
+    /// An adapter that is not brought up yet.
+    pub fn new(port: P, mut platform: L, recovery: RecoveryConfig, timeouts: ClassTimeouts) -> Self {
+        let now = platform.now();
+        let adapter = Adapter::new(port, recovery, timeouts, now);
+        Self { adapter, platform, batch: Batch::new(32), failure: None, events: Vec::new() }
+    }
+
+    /// Polls until the adapter is operational.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`].
+    pub fn bring_up(&mut self) -> Result<(), HostError> {
+        let begun = self.platform.now();
+        while !self.adapter.control().is_operational() {
+            self.poll(|_| ())?;
+            if let Some(error) = self.failure.take() {
+                return Err(HostError::BringUp(error));
+            }
+            if self.adapter.stopped().is_some() {
+                return Err(HostError::Gone);
+            }
+            let waited = self.platform.now().since(begun);
+            if waited > OPERATIONAL {
+                return Err(HostError::NotOperational { waited });
+            }
+        }
+        // The permits that open the queues are carried by one more poll.
+        self.poll(|_| ())
+    }
+
+    /// One poll: `sink` gets every completion. Waits for the next thing to do if there was nothing to do now.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`] where the platform's memory does not do.
+    pub fn poll(&mut self, mut sink: impl FnMut(Done<'_, Data>)) -> Result<(), HostError> {
+        let now = self.platform.now();
+        let progress = self.adapter.poll(now, self.platform.registers(), &mut self.batch);
+        match progress.need {
+            Some(Need::Memory(plan)) => self.provide_memory(&plan.regions)?,
+            Some(Need::Isolation) => {
+                self.platform.isolate();
+                self.adapter.handle_isolated();
+            }
+            None => {}
+        }
+        while let Some(event) = self.adapter.poll_event() {
+            if let ControlEvent::BringUpFailed(error) = event {
+                self.failure = Some(error);
+            }
+            self.events.push(event);
+        }
+        let idle = self.batch.is_empty() && !progress.more && progress.need_is_met();
+        self.batch.drain().for_each(&mut sink);
+        if idle {
+            let until = now + SLEEP_MAX;
+            self.platform.wait(progress.next.map_or(until, |next| next.min(until)));
+        }
+        Ok(())
+    }
+
+    /// Submits on the first vector.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] with the whole request.
+    pub fn submit(&mut self, request: Request<Data>) -> Result<AdapterHandle, Rejected<Data>> {
+        self.submit_on(Vector(0), request)
+    }
+
+    /// Submits on a vector of choice.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] with the whole request.
+    pub fn submit_on(
+        &mut self,
+        vector: Vector,
+        request: Request<Data>,
+    ) -> Result<AdapterHandle, Rejected<Data>> {
+        let now = self.platform.now();
+        self.adapter.submit(vector, request, now, self.platform.registers())
+    }
+
+    /// Submits one command and polls until it has completed. Other completions are dropped: have none outstanding.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`].
+    pub fn execute(&mut self, request: Request<Data>) -> Result<Answer, HostError> {
+        let handle = self.submit(request).map_err(|rejected| HostError::Refused(rejected.reason))?;
+        let mut answer = None;
+        while answer.is_none() {
+            self.poll(|done| {
+                if done.completion.handle == handle.command {
+                    let sense = done.sense.to_vec();
+                    answer = Some(Answer { completion: done.completion, sense });
+                }
+            })?;
+        }
+        answer.ok_or(HostError::Gone)
+    }
+
+    /// Asks every target what it has, and returns its logical units.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`].
+    pub fn discover(&mut self) -> Result<Discovered, HostError> {
+        let mut discovery = Discovery::new(self.adapter.control().targets());
+        loop {
+            let now = self.platform.now();
+            let Some(probe) = discovery.poll_request(now) else {
+                match discovery.next_deadline() {
+                    Some(at) => self.platform.wait(at),
+                    None => return Ok(discovery.finish()),
+                }
+                continue;
+            };
+            let data = match probe.allocation_length() {
+                0 => None,
+                len => Some(self.platform.buffer(len as usize)?),
+            };
+            let id = probe.id;
+            let answer = self.execute(probe.into_request(data))?;
+            let mut bytes = alloc::vec![0; answer.completion.transferred as usize];
+            if let Some(data) = &answer.completion.data {
+                data.read(&mut bytes);
+            }
+            let outcome = answer.completion.outcome;
+            let outcome = ProbeOutcome { outcome, sense: &answer.sense, data: &bytes };
+            discovery.handle_completion(id, outcome, self.platform.now());
+        }
+    }
+
+    /// Stops the adapter for good.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`].
+    pub fn shutdown(&mut self) -> Result<(), HostError> {
+        self.adapter.shutdown();
+        while self.adapter.stopped().is_none() || self.adapter.outstanding() > 0 {
+            self.poll(|_| ())?;
+        }
+        Ok(())
+    }
+
+    /// The limits, once the controller's facts are known.
+    pub fn limits(&self) -> Option<&Limits> {
+        self.adapter.limits()
+    }
+
+    /// The adapter.
+    pub fn adapter(&mut self) -> &mut Adapter<P, Data> {
+        &mut self.adapter
+    }
+
+    /// The platform.
+    pub fn platform(&mut self) -> &mut L {
+        &mut self.platform
+    }
+
+    /// The events since the last call.
+    pub fn take_events(&mut self) -> Vec<ControlEvent> {
+        core::mem::take(&mut self.events)
+    }
+
+    fn provide_memory(&mut self, plan: &[RegionPlan]) -> Result<(), HostError> {
+        if let Some(limits) = self.adapter.limits() {
+            limits.validate().map_err(HostError::Limits)?;
+        }
+        let regions = plan.iter().map(|region| self.platform.allocate(region));
+        let regions = regions.collect::<Result<Vec<_>, _>>()?;
+        self.adapter.provide_memory(regions).map_err(HostError::Placement)
+    }
+}
