@@ -21,7 +21,14 @@ pub struct Adapter<P: ControlPort, D: DataBuffer> {
     control: Control<P>,
     queues: Vec<IoQueue<P::Queue, D>>,
     timeouts: ClassTimeouts,
+    /// Queues that are to stop as soon as they have no more to give.
+    stopping: Vec<Vector>,
+    /// Passes that a stopping queue still gets: a device that never stops posting does not hold up its own reset.
+    passes: u32,
 }
+
+/// Service passes that a queue gets before it is stopped with replies pending.
+const PASSES_BEFORE_STOP: u32 = 64;
 
 /// What a poll leaves to the host.
 #[derive(Debug)]
@@ -56,7 +63,9 @@ pub struct AdapterHandle {
 impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
     /// An adapter that begins bring-up with its first [`Self::poll`].
     pub fn new(port: P, recovery: RecoveryConfig, timeouts: ClassTimeouts, now: Instant) -> Self {
-        Self { control: Control::new(port, recovery, now), queues: Vec::new(), timeouts }
+        let control = Control::new(port, recovery, now);
+        let (queues, stopping) = (Vec::new(), Vec::new());
+        Self { control, queues, timeouts, stopping, passes: 0 }
     }
 
     /// Services every queue into `batch`, lets deadlines fire, steps Control and carries its values.
@@ -69,6 +78,7 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         batch: &mut Batch<D>,
     ) -> Progress {
         let mut more = self.service(now, registers, batch);
+        self.stop_queues(more, now);
         self.collect_expired(now);
         let mut next = self.control.step(now, registers).next;
         let mut need = None;
@@ -77,7 +87,7 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
                 Action::ProvideMemory(plan) => need = Some(Need::Memory(plan)),
                 Action::Isolate => need = Some(Need::Isolation),
                 other => {
-                    self.carry(other, now, registers, batch);
+                    self.carry(other);
                     more = true;
                 }
             }
@@ -132,6 +142,16 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         let queue = |(port, vector)| IoQueue::new(port, Vector(vector), limits, self.timeouts);
         self.queues = ports.into_iter().zip(0..).map(queue).collect();
         Ok(())
+    }
+
+    /// Whether the controller may interrupt once it is operational; see [`Control::set_interrupts`].
+    pub fn set_interrupts(&mut self, enabled: bool) {
+        self.control.set_interrupts(enabled);
+    }
+
+    /// Whether an interrupt on a shared line is this controller's; see [`Control::claims_interrupt`].
+    pub fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
+        self.control.claims_interrupt(registers)
     }
 
     /// The controller can touch no memory any more: [`Need::Isolation`] is met.
@@ -234,18 +254,16 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         }
     }
 
-    fn carry(
-        &mut self,
-        action: Action,
-        now: Instant,
-        registers: &mut dyn Registers,
-        batch: &mut Batch<D>,
-    ) {
+    fn carry(&mut self, action: Action) {
         match action {
             Action::Gone(failure) => {
+                self.stopping.clear();
                 self.queues.iter_mut().for_each(|queue| queue.handle_gone(failure));
             }
-            Action::Quiesce(vector) => self.quiesce(vector, now, registers, batch),
+            Action::Quiesce(vector) => {
+                self.stopping.push(vector);
+                self.passes = PASSES_BEFORE_STOP;
+            }
             Action::Restart(permit) => {
                 if let Some(queue) = self.queue_mut(permit.vector()) {
                     queue.restart(permit);
@@ -270,22 +288,16 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         }
     }
 
-    /// Takes what the device did complete, as far as the batch has room, then stops the queue.
-    fn quiesce(
-        &mut self,
-        vector: Vector,
-        now: Instant,
-        registers: &mut dyn Registers,
-        batch: &mut Batch<D>,
-    ) {
-        let Some(queue) = self.queues.get_mut(usize::from(vector.0)) else { return };
-        let serviced = queue.service(batch);
-        if let Some(ack) = serviced.ack {
-            ack.write_to(registers);
+    /// Stops the queues that are to stop, once everything that the device did complete is taken.
+    fn stop_queues(&mut self, pending: bool, now: Instant) {
+        if self.stopping.is_empty() || pending && self.passes > 0 {
+            self.passes = self.passes.saturating_sub(1);
+            return;
         }
-        let token = queue.quiesce();
-        // Messages of a controller that is about to be reset have lost their meaning.
-        batch.drain_messages().for_each(drop);
-        self.control.handle_quiesced(token, now);
+        for vector in self.stopping.drain(..) {
+            if let Some(queue) = self.queues.get_mut(usize::from(vector.0)) {
+                self.control.handle_quiesced(queue.quiesce(), now);
+            }
+        }
     }
 }

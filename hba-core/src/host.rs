@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::adapter::{Adapter, AdapterHandle, Need};
 use crate::command::{Completion, Refusal, Rejected, Request};
 use crate::control::{ControlEvent, RecoveryConfig};
-use crate::discovery::{Discovered, Discovery, ProbeOutcome};
+use crate::discovery::{Discovery, DiscoveryConfig, ProbeOutcome};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::{DmaRegion, RegionBuffer};
 use crate::limits::{Limits, LimitsReport};
@@ -114,7 +114,6 @@ impl From<OutOfMemory> for HostError {
 }
 
 /// One adapter on one platform.
-#[derive(Debug)]
 pub struct Host<P: ControlPort, L: Platform> {
     adapter: Adapter<P, Data>,
     platform: L,
@@ -177,6 +176,7 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
     pub fn poll(&mut self, mut sink: impl FnMut(Done<'_, Data>)) -> Result<(), HostError> {
         let now = self.platform.now();
         let progress = self.adapter.poll(now, self.platform.registers(), &mut self.batch);
+        let needed = progress.need.is_some();
         match progress.need {
             Some(Need::Memory(plan)) => self.provide_memory(&plan.regions)?,
             Some(Need::Isolation) => {
@@ -191,7 +191,7 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
             }
             self.events.push(event);
         }
-        let idle = self.batch.is_empty() && !progress.more && progress.need_is_met();
+        let idle = self.batch.is_empty() && !progress.more && !needed;
         self.batch.drain().for_each(&mut sink);
         if idle {
             let until = now + SLEEP_MAX;
@@ -242,36 +242,34 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
         answer.ok_or(HostError::Gone)
     }
 
-    /// Asks every target what it has, and returns its logical units.
+    /// Asks every target what it has; [`Discovery::into_findings`] of the result has the logical units.
     ///
     /// # Errors
     ///
     /// [`HostError`].
-    pub fn discover(&mut self) -> Result<Discovered, HostError> {
-        let mut discovery = Discovery::new(self.adapter.control().targets());
-        loop {
+    pub fn discover(&mut self) -> Result<Discovery, HostError> {
+        let targets = self.adapter.control().targets();
+        let mut discovery = Discovery::new(targets, DiscoveryConfig::default());
+        while !discovery.is_done() {
             let now = self.platform.now();
             let Some(probe) = discovery.poll_request(now) else {
-                match discovery.next_deadline() {
-                    Some(at) => self.platform.wait(at),
-                    None => return Ok(discovery.finish()),
-                }
+                self.platform.wait(discovery.next_deadline().unwrap_or(now + SLEEP_MAX));
                 continue;
             };
-            let data = match probe.allocation_length() {
+            let data = match probe.allocation {
                 0 => None,
                 len => Some(self.platform.buffer(len as usize)?),
             };
-            let id = probe.id;
-            let answer = self.execute(probe.into_request(data))?;
+            let answer = self.execute(probe.request(data))?;
             let mut bytes = alloc::vec![0; answer.completion.transferred as usize];
             if let Some(data) = &answer.completion.data {
                 data.read(&mut bytes);
             }
             let outcome = answer.completion.outcome;
             let outcome = ProbeOutcome { outcome, sense: &answer.sense, data: &bytes };
-            discovery.handle_completion(id, outcome, self.platform.now());
+            discovery.handle_completion(probe.id, outcome, self.platform.now());
         }
+        Ok(discovery)
     }
 
     /// Stops the adapter for good.

@@ -10,6 +10,7 @@ pub mod control;
 pub mod discovery;
 pub mod dispatch;
 pub mod dma;
+pub mod host;
 pub mod limits;
 pub mod logical_unit;
 pub mod port;

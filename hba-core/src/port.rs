@@ -288,6 +288,14 @@ pub trait ControlPort {
 
     /// Masks or unmasks the controller's interrupts.
     fn set_interrupts(&mut self, enabled: bool, registers: &mut dyn Registers);
+
+    /// Whether an interrupt on a shared line is this controller's: it asserts the line and is not masked.
+    ///
+    /// Message signalled interrupts are never shared, which is what the default says.
+    fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
+        let _ = registers;
+        true
+    }
 }
 
 /// Why [`ControlPort::begin`] is called.

@@ -60,7 +60,7 @@ impl RegisterWrite {
 }
 
 /// Something that the platform writes to a device's registers: nothing, or one word.
-pub trait HostWrite: Copy + core::fmt::Debug {
+pub trait HostWrite: Copy + fmt::Debug {
     /// Performs it.
     fn write_to(self, registers: &mut dyn Registers);
 }

@@ -41,6 +41,8 @@ pub struct Control<P: ControlPort> {
     actions: VecDeque<Action>,
     events: Events,
     targets: Vec<TargetInfo>,
+    /// Whether the controller may interrupt while it is operational.
+    interrupts: bool,
 }
 
 /// Where the adapter is.
@@ -109,7 +111,18 @@ impl<P: ControlPort> Control<P> {
             actions: VecDeque::new(),
             events: Events::new(),
             targets: Vec::new(),
+            interrupts: false,
         }
+    }
+
+    /// Whether the controller may interrupt once it is operational. Off by default: everything works by polling alone.
+    pub fn set_interrupts(&mut self, enabled: bool) {
+        self.interrupts = enabled;
+    }
+
+    /// Whether an interrupt on a shared line is this controller's. Touches a register unless the controller is gone.
+    pub fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
+        self.touches_device() && self.port.claims_interrupt(registers)
     }
 
     /// Does what can be done at `now`. Never waits.
@@ -304,6 +317,7 @@ impl<P: ControlPort> Control<P> {
                 for vector in self.all_vectors() {
                     self.actions.push_back(Action::Open(OpenPermit { vector }));
                 }
+                self.port.set_interrupts(self.interrupts, registers);
                 self.state = State::Operational;
                 self.events.push(ControlEvent::Operational);
                 Some(now)

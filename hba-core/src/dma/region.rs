@@ -44,6 +44,15 @@ impl DmaRegion {
         Self { base, len, bus, owner: None }
     }
 
+    /// `len` zeroed bytes that claim to be at `bus` and that no device reaches: for tests, benchmarks and fuzzing.
+    ///
+    /// The memory is leaked.
+    pub fn detached(len: usize, bus: BusAddr) -> Self {
+        let memory = alloc::vec![0u64; len.div_ceil(size_of::<u64>())].leak();
+        // SAFETY: the memory is leaked, aligned to 8, and known to nobody else; no device has it mapped.
+        unsafe { Self::from_raw_parts(NonNull::from(memory).cast(), len, bus) }
+    }
+
     /// Keeps `owner` alive as long as this region or anything split from it lives.
     #[must_use]
     pub fn with_owner(self, owner: Arc<dyn Any + Send + Sync>) -> Self {

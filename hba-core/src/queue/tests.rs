@@ -163,7 +163,7 @@ fn b17_work_per_call_is_bounded() {
 fn b17_ending_everything_is_bounded_too() {
     let mut bench = Bench::<8>::open();
     bench.batch = Batch::new(2);
-    (0..5).for_each(|cookie| drop(bench.submit(cookie)));
+    (0..5).for_each(|cookie| _ = bench.submit(cookie));
     bench.queue.handle_gone(Failure::ControllerGone);
     for (count, more) in [(2, true), (2, true), (1, false)] {
         let serviced = bench.queue.service(&mut bench.batch);
@@ -309,7 +309,7 @@ fn b27_direction_and_length_are_the_callers() {
 #[test]
 fn b27_length_checks_report_or_refuse_as_asked() {
     let mut bench = Bench::<8>::open();
-    let block = crate::dispatch::BlockSize(512);
+    let block = dispatch::BlockSize(512);
     let mismatch = LengthMismatch { implied: 4096, given: 512 };
     let checked = |check| bench.request(1, 512).with_check(check);
     let (off, report) = (checked(LengthCheck::Off), checked(LengthCheck::Report(block)));
@@ -340,7 +340,7 @@ fn b29_memory_comes_home_only_after_the_device_is_done() {
     bench.post(Posted::Good(name));
     assert_eq!(bench.pass(), [], "the late reply of an ended command is stale");
 
-    (10..10 + u64::from(DEPTH) - 1).for_each(|cookie| drop(bench.submit(cookie)));
+    (10..10 + u64::from(DEPTH) - 1).for_each(|cookie| _ = bench.submit(cookie));
     let last = bench.request(99, LEN);
     let rejected = bench.queue.submit(last, T0).expect_err("the doubtful slot rests");
     assert_eq!(rejected.reason, Refusal::QueueFull);
@@ -354,7 +354,7 @@ fn b29_memory_comes_home_only_after_the_device_is_done() {
     let ended = bench.restart_and_open();
     assert_eq!(ended.len(), usize::from(DEPTH) - 1);
     assert!(ended.iter().all(|e| e.outcome == Outcome::Failed(Failure::Reset)));
-    (0..u64::from(DEPTH)).for_each(|cookie| drop(bench.submit(cookie)));
+    (0..u64::from(DEPTH)).for_each(|cookie| _ = bench.submit(cookie));
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn b29_a_verdict_on_the_eve_of_a_reset_costs_no_slot() {
     bench.queue.redeem(ticket, Verdict::Ended);
     let _ = bench.queue.quiesce();
     assert_eq!(bench.restart_and_open().len(), 1);
-    (0..u64::from(DEPTH)).for_each(|cookie| drop(bench.submit(cookie)));
+    (0..u64::from(DEPTH)).for_each(|cookie| _ = bench.submit(cookie));
 }
 
 #[test]

@@ -132,11 +132,10 @@ impl<F, S: DmaSync> Mpi1<F, S> {
                 let step = "the first requests through memory";
                 Turn::Enter(Phase::Failed(BringUpError::Deadline { step, state: 0 }))
             }
-            Phase::FirstFetch(deadline) => Turn::Return(BringUp::Serving(*deadline)),
-            Phase::Discover(_, deadline) => {
-                let deadline = *deadline;
+            Phase::FirstFetch(_) => Turn::Return(BringUp::Serving(now + POLL)),
+            Phase::Discover(..) => {
                 self.ask_next_page(registers);
-                Turn::Return(BringUp::Serving(deadline))
+                Turn::Return(BringUp::Serving(now + POLL))
             }
             Phase::Ready => Turn::Return(BringUp::Ready),
             Phase::Failed(error) => Turn::Return(BringUp::Failed(*error)),

@@ -156,10 +156,8 @@ impl Plan {
         let chains = Chains::new(kind, facts.frame_size, wanted, facts.chain_depth);
         let page_size = config.page_size;
         let elements_max = u32::from(chains.elements());
-        let transfer_max = match elements_max.saturating_sub(1).saturating_mul(page_size) {
-            0 => page_size,
-            bytes => bytes,
-        };
+        // What fits whatever the alignment; a single element takes any buffer that is contiguous.
+        let transfer_max = elements_max.saturating_sub(1).saturating_mul(page_size).max(page_size);
         let limits = Limits {
             transfer_max,
             elements_max,

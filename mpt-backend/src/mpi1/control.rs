@@ -11,7 +11,7 @@ use hba_core::port::{
     BringUp, ControlPort, MemoryFault, MemoryPlan, Message, NoResources, Polled, PortEvent,
     RegionPlan, Start, TaskManagement, TaskManagementId, check_memory,
 };
-use hba_core::register::{RegOffset, Registers};
+use hba_core::register::{ALL_ONES, RegOffset, Registers};
 use hba_core::time::Instant;
 
 use super::bring_up::BringUpMachine;
@@ -22,7 +22,9 @@ use super::handshake::{self, Handshake};
 use super::queue::{Mpi1Queue, QueueMemory, SENSE_STRIDE};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
 use super::reset::POLL;
-use crate::wire::registers::{DOORBELL, Doorbell, INT_MASK, IntMask, IocState};
+use crate::wire::registers::{
+    DOORBELL, Doorbell, INT_MASK, INT_STATUS, IntMask, IntStatus, IocState,
+};
 
 /// How often the state register is looked at while nothing else happens.
 const WATCHDOG: Duration = Duration::from_secs(1);
@@ -252,6 +254,12 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
         let all = IntMask::REPLY | IntMask::DOORBELL;
         let mask = if enabled { IntMask::DOORBELL } else { all };
         registers.write32(RegOffset(INT_MASK), mask.0);
+    }
+
+    fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
+        let status = registers.read32(RegOffset(INT_STATUS));
+        // The doorbell interrupt stays masked: handshakes are polled.
+        status != ALL_ONES && IntStatus(status).contains(IntStatus::REPLY_MESSAGE_INTERRUPT)
     }
 }
 

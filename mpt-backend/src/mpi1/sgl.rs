@@ -37,6 +37,8 @@ pub(super) struct Chains {
     /// Elements in a segment; a chain element follows when another segment does.
     in_segment: u16,
     segments: u16,
+    /// What the platform asked for.
+    wanted: u16,
 }
 
 impl Chains {
@@ -50,15 +52,16 @@ impl Chains {
         // With a chain, the frame's last place holds the chain element.
         let needed = if beyond == 0 { 0 } else { (beyond + 1).div_ceil(in_segment) };
         let segments = if depth == 0 { needed } else { needed.min(u16::from(depth)) };
-        Self { kind, in_frame, in_segment, segments }
+        Self { kind, in_frame, in_segment, segments, wanted }
     }
 
     /// Most elements of one command.
     pub(super) const fn elements(&self) -> u16 {
-        match self.segments {
+        let room = match self.segments {
             0 => self.in_frame,
             segments => self.in_frame - 1 + segments * self.in_segment,
-        }
+        };
+        if room < self.wanted { room } else { self.wanted }
     }
 
     /// Bytes of chain memory for each tag.
@@ -217,4 +220,108 @@ const fn end_of(i: usize, here: usize, left: usize) -> u32 {
 fn segment_size(layout: &Chains, left: usize) -> (usize, u8) {
     let (per, size) = (usize::from(layout.in_segment), layout.kind.size());
     if left > per { ((per + 1) * size, (per * size / 4) as u8) } else { (left * size, 0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use hba_core::dma::{AddressWidth, DmaWindow, SegmentLimits};
+
+    use super::*;
+
+    const FRAME: usize = 128;
+    const WINDOW: DmaWindow = DmaWindow::of_width(AddressWidth::BITS_64);
+    const LIMITS: SegmentLimits =
+        SegmentLimits { window: WINDOW, element_max: 0x00ff_f000, boundary: 0 };
+
+    fn region(bytes: usize, bus: u64) -> DmaRegion {
+        DmaRegion::detached(bytes, BusAddr::new(bus))
+    }
+
+    /// Reads a list as the controller does: elements until end of list, following chains.
+    fn walk(frames: &DmaRegion, chains: &DmaRegion, chain_offset: u8) -> Vec<(u64, u32)> {
+        let mut found = Vec::new();
+        let (mut memory, mut at, mut chain) = (frames, SGL_OFFSET, usize::from(chain_offset) * 4);
+        loop {
+            if chain != 0 && at == chain {
+                let word = memory.read_u32(at);
+                assert_eq!(word >> 28, 0x3, "a chain element");
+                let low = u64::from(memory.read_u32(at + 4));
+                let wide = word >> 24 & u32::from(SgeFlags::ADDRESS_64.0) != 0;
+                let high = if wide { u64::from(memory.read_u32(at + 8)) } else { 0 };
+                let start = ((high << 32 | low) - chains.bus().raw()) as usize;
+                let next = (word >> 16 & 0xff) as usize * 4;
+                (memory, at, chain) = (chains, start, if next == 0 { 0 } else { start + next });
+                continue;
+            }
+            let word = memory.read_u32(at);
+            assert_eq!(word >> 28 & 0x3, 0x1, "a simple element");
+            let wide = word >> 24 & u32::from(SgeFlags::ADDRESS_64.0) != 0;
+            let high = if wide { u64::from(memory.read_u32(at + 8)) } else { 0 };
+            found.push((high << 32 | u64::from(memory.read_u32(at + 4)), word & 0x00ff_ffff));
+            at += if wide { 12 } else { 8 };
+            let last = word & LAST != 0;
+            assert_eq!(last, word & FINAL == FINAL || at == chain, "last element flag at {at}");
+            if word & FINAL == FINAL {
+                return found;
+            }
+        }
+    }
+
+    #[test]
+    fn every_count_of_elements_reads_back_in_order() {
+        for kind in [ElementKind::Bits32, ElementKind::Bits64] {
+            let layout = Chains::new(kind, FRAME, 1024, 0);
+            assert_eq!(layout.elements(), 1024);
+            let (mut frames, mut chains) = (region(FRAME, 0x1000), region(layout.bytes(), 0x8_0000));
+            for count in (1..300).chain([511, 512, 513, 1023, 1024]) {
+                let segment = |i: u64| Segment::new(BusAddr::new(0x10_0000 + 0x100 * i), 7);
+                let segments: Vec<_> = (0..count).map(segment).collect();
+                let elements = Elements::new(&segments, 7 * count as u32, LIMITS);
+                let mut list = ListMemory {
+                    frames: &mut frames,
+                    frame: 0,
+                    chains: &mut chains,
+                    chain: 0,
+                };
+                let offset = list.write(&layout, layout.flags(false), elements).expect("fits");
+                let found = walk(&frames, &chains, offset);
+                let expected: Vec<_> = segments.iter().map(|s| (s.addr.raw(), s.len)).collect();
+                assert_eq!(found, expected, "{count} elements");
+            }
+        }
+    }
+
+    #[test]
+    fn b10_one_element_too_many_is_refused_with_both_numbers() {
+        let layout = Chains::new(ElementKind::Bits64, FRAME, 257, 34);
+        let (mut frames, mut chains) = (region(FRAME, 0x1000), region(layout.bytes(), 0x8_0000));
+        let segment = |i: u64| Segment::new(BusAddr::new(0x10_0000 + 0x100 * i), 1);
+        let segments: Vec<_> = (0..258).map(segment).collect();
+        let elements = Elements::new(&segments, 258, LIMITS);
+        let mut list =
+            ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
+        assert_eq!(
+            list.write(&layout, 0, elements),
+            Err(ScatterError::TooManyElements { needed: 258, permitted: 257 })
+        );
+    }
+
+    #[test]
+    fn a_shallow_controller_permits_fewer_elements() {
+        let layout = Chains::new(ElementKind::Bits64, FRAME, 1024, 1);
+        assert_eq!(layout.elements(), 5 + 84, "five in the frame and one segment");
+    }
+
+    #[test]
+    fn no_data_is_one_empty_element() {
+        let layout = Chains::new(ElementKind::Bits64, FRAME, 16, 34);
+        let (mut frames, mut chains) = (region(FRAME, 0x1000), region(1024, 0x8_0000));
+        let mut list =
+            ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
+        let offset = list.write(&layout, layout.flags(false), Elements::new(&[], 0, LIMITS));
+        assert_eq!(offset, Ok(0));
+        assert_eq!(walk(&frames, &chains, 0), [(0, 0)]);
+    }
 }

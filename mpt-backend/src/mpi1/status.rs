@@ -92,3 +92,66 @@ fn ioc_failure(ioc: IocStatus) -> Option<Failure> {
         _ => Failure::BadReply,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros;
+
+    use super::*;
+
+    fn reply(ioc: u16, state: u8, status: u8, count: u32) -> ScsiIoReply {
+        ScsiIoReply {
+            scsi_status: status,
+            scsi_state: ScsiState(state),
+            ioc_status: ioc.into(),
+            transfer_count: count.into(),
+            sense_count: 0xffff_ffff.into(),
+            ..ScsiIoReply::new_zeroed()
+        }
+    }
+
+    #[test]
+    fn success_needs_all_three_words_to_agree() {
+        for ioc in 0..=0x7fff {
+            for state in 0..64 {
+                for status in [0x00, 0x02, 0x08, 0x18, 0x28, 0x01, 0x3f] {
+                    let detail = judge(&reply(ioc, state, status, 0), 96);
+                    let good = detail.delivery == Delivery::TaskComplete
+                        && detail.status == Status::GOOD;
+                    let may = matches!(ioc, 0x00 | 0x40 | 0x45 | 0x49)
+                        && state & 0x0e == 0
+                        && status == 0;
+                    assert_eq!(good, may, "ioc {ioc:#x} state {state:#x} status {status:#x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn log_info_flag_is_not_part_of_the_status() {
+        let detail = judge(&reply(0x8045, 0, 0, 512), 96);
+        assert_eq!(detail.delivery, Delivery::TaskComplete);
+        assert_eq!(detail.transferred, Transferred::Bytes(512));
+    }
+
+    #[test]
+    fn sense_count_is_bounded_by_the_buffer() {
+        assert_eq!(judge(&reply(0x45, 0x01, 0x02, 0), 96).sense_len, 96);
+        assert_eq!(judge(&reply(0x45, 0x00, 0x02, 0), 96).sense_len, 0, "not valid, not read");
+    }
+
+    #[test]
+    fn failures_keep_their_kind() {
+        let failure = |ioc, state| judge(&reply(ioc, state, 0, 0), 96).delivery;
+        let failed = Delivery::Failed;
+        assert_eq!(failure(0x43, 0x04), failed(Failure::DeviceNotPresent));
+        assert_eq!(failure(0x44, 0x00), failed(Failure::Overrun));
+        assert_eq!(failure(0x48, 0x08), failed(Failure::Aborted));
+        assert_eq!(failure(0x00, 0x08), failed(Failure::Aborted));
+        assert_eq!(failure(0x00, 0x04), failed(Failure::Protocol));
+        assert_eq!(failure(0x00, 0x02), failed(Failure::BadReply));
+        assert_eq!(failure(0x03, 0x04), failed(Failure::Refused));
+        assert_eq!(failure(0x02, 0x04), failed(Failure::Busy));
+        assert_eq!(failure(0x7abc, 0x00), failed(Failure::BadReply));
+    }
+}

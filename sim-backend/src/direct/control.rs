@@ -1,6 +1,6 @@
 //! The host's control path: bring-up, targets, task management.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
 
 use hba_core::command::{Nexus, TargetId};
 use hba_core::dma::DmaRegion;
@@ -19,8 +19,8 @@ use super::config::{self, DirectConfig, Shape, VectorMemory};
 use super::layout::{Descriptor, Kind, Topic, name_word};
 use super::registers::{
     ADMIN_ID, ADMIN_LUN_HIGH, ADMIN_LUN_LOW, ADMIN_SUBMIT, ADMIN_TARGET, ADMIN_TASK, AdminFunction,
-    ControllerState, INTERRUPTS, RESET, RESET_KEY, START, STATE, TARGET_NAME_HIGH, TARGET_NAME_LOW,
-    TARGET_PRESENT, TARGET_SELECT, VectorRegister, result_of,
+    AdminResult, ControllerState, INTERRUPTS, RESET, RESET_KEY, START, STATE, TARGET_NAME_HIGH, TARGET_NAME_LOW,
+    TARGET_PRESENT, TARGET_SELECT, VectorRegister,
 };
 use super::{DirectQueue, VECTORS_MAX};
 
@@ -223,7 +223,7 @@ impl DirectControl {
             None => PortEvent::BadReply(BadReply::UnknownTag { raw: id.0 }),
             Some(at) => {
                 self.functions.swap_remove(at);
-                PortEvent::TaskManagement(id, result_of(code))
+                PortEvent::TaskManagement(id, AdminResult(code).meaning())
             }
         }
     }

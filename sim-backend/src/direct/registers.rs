@@ -122,33 +122,28 @@ impl AdminFunction {
     }
 }
 
-const COMPLETE: u16 = 0;
-const SUCCEEDED: u16 = 8;
-const REJECTED: u16 = 4;
-const INCORRECT_LUN: u16 = 9;
-const NOT_PRESENT: u16 = 0x100;
+/// The result of a task management function: SAM's response codes as SAS has them, and 100h for a target that is not
+/// there. Source: SPL-4 9.2.2.5.4, RESPONSE CODE field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AdminResult(pub(super) u16);
 
-/// The code of `result` in an answer: SAM's response codes as SAS has them, and 100h for a target that is not there.
-/// Source: SPL-4 table 187, RESPONSE CODE field.
-pub(super) const fn result_code(result: TaskManagementResult) -> u16 {
-    match result {
-        TaskManagementResult::Complete => COMPLETE,
-        TaskManagementResult::Succeeded => SUCCEEDED,
-        TaskManagementResult::Rejected => REJECTED,
-        TaskManagementResult::IncorrectLun => INCORRECT_LUN,
-        TaskManagementResult::DeviceNotPresent => NOT_PRESENT,
-        TaskManagementResult::Failed(code) => code,
-    }
-}
+impl AdminResult {
+    pub(super) const COMPLETE: Self = Self(0);
+    pub(super) const REJECTED: Self = Self(4);
+    pub(super) const SUCCEEDED: Self = Self(8);
+    pub(super) const INCORRECT_LUN: Self = Self(9);
+    pub(super) const NOT_PRESENT: Self = Self(0x100);
 
-pub(super) const fn result_of(code: u16) -> TaskManagementResult {
-    match code {
-        COMPLETE => TaskManagementResult::Complete,
-        SUCCEEDED => TaskManagementResult::Succeeded,
-        REJECTED => TaskManagementResult::Rejected,
-        INCORRECT_LUN => TaskManagementResult::IncorrectLun,
-        NOT_PRESENT => TaskManagementResult::DeviceNotPresent,
-        code => TaskManagementResult::Failed(code),
+    /// What the core calls it.
+    pub(super) const fn meaning(self) -> TaskManagementResult {
+        match self {
+            Self::COMPLETE => TaskManagementResult::Complete,
+            Self::SUCCEEDED => TaskManagementResult::Succeeded,
+            Self::REJECTED => TaskManagementResult::Rejected,
+            Self::INCORRECT_LUN => TaskManagementResult::IncorrectLun,
+            Self::NOT_PRESENT => TaskManagementResult::DeviceNotPresent,
+            Self(code) => TaskManagementResult::Failed(code),
+        }
     }
 }
 

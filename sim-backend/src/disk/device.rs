@@ -1,6 +1,7 @@
 //! The disk as a whole: its port, its logical units and its power.
 
 use hba_core::time::Instant;
+use scsi_proto::sense::SenseFormat;
 use scsi_proto::{Lun, Opcode};
 
 use super::condition::Condition;
@@ -11,7 +12,7 @@ use super::memory_medium::MemoryMedium;
 use super::no_unit;
 use super::power::{CutReport, PowerCut};
 use super::unit::LogicalUnit;
-use crate::target::{DataPhase, Execution, SasAddress, Target, Task};
+use crate::target::{DataPhase, Executed, Execution, SasAddress, Target, Task};
 
 /// A simulated disk with one port and one or more logical units.
 ///
@@ -175,9 +176,14 @@ impl Target for SimDisk {
         if self.holds(opcode) {
             return Execution::Held;
         }
-        Execution::Done(match self.unit_at(task.lun) {
-            Some(unit) => unit.execute(task, data),
-            None => no_unit::execute(self.units.len() as u16, task, data),
+        let units = self.units.len() as u16;
+        let (result, format) = match self.unit_at(task.lun) {
+            Some(unit) => (unit.execute(task, data), unit.sense_format()),
+            None => (no_unit::execute(units, task, data), SenseFormat::Fixed),
+        };
+        Execution::Done(match result {
+            Ok(moved) => Executed::good(moved),
+            Err(failure) => failure.executed(format),
         })
     }
 

@@ -7,29 +7,24 @@ use scsi_proto::{Lun, Opcode, Sense, report_luns};
 
 use super::condition::Condition;
 use super::exchange::{Exchange, Outcome, invalid_field};
-use super::unit::LogicalUnit;
-use crate::target::{DataPhase, Executed, Task};
+use super::unit::{Failure, LogicalUnit};
+use crate::target::{DataPhase, Task};
 
 /// Answers for a logical unit number that the disk does not have. Source: SPC-5 5.12 and 6.6.1.
 #[cold]
-pub(super) fn execute(units: u16, task: &Task<'_>, data: &mut dyn DataPhase) -> Executed {
+pub(super) fn execute(
+    units: u16,
+    task: &Task<'_>,
+    data: &mut dyn DataPhase,
+) -> Result<u32, Failure> {
     let mut x = Exchange::new(task, data);
-    let outcome = match task.cdb.opcode() {
-        Opcode::INQUIRY => inquiry(&mut x),
-        Opcode::REPORT_LUNS => report_luns(&mut x, units),
-        Opcode::REQUEST_SENSE => {
-            request_sense(&mut x, Condition::LOGICAL_UNIT_NOT_SUPPORTED.sense())
-        }
-        _ => Err(Condition::LOGICAL_UNIT_NOT_SUPPORTED.sense()),
-    };
-    match outcome {
-        Ok(moved) => Executed::good(moved),
-        Err(sense) => {
-            let mut bytes = [0; Sense::LEN_MAX];
-            let len = sense.emit(&mut bytes).unwrap_or_default();
-            Executed::check_condition(&bytes[..len])
-        }
-    }
+    let not_supported = Condition::LOGICAL_UNIT_NOT_SUPPORTED.sense();
+    Ok(match task.cdb.opcode() {
+        Opcode::INQUIRY => inquiry(&mut x)?,
+        Opcode::REPORT_LUNS => report_luns(&mut x, units)?,
+        Opcode::REQUEST_SENSE => request_sense(&mut x, not_supported)?,
+        _ => return Err(not_supported.into()),
+    })
 }
 
 fn inquiry(x: &mut Exchange<'_>) -> Outcome {

@@ -1,6 +1,7 @@
 //! A disk with several owners.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use alloc::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hba_core::time::Instant;
 use scsi_proto::Lun;

@@ -5,7 +5,7 @@ use scsi_proto::command::{
     Verify16, Write6, Write10, Write12, Write16, WriteSame10, WriteSame16,
 };
 use scsi_proto::sense::SenseFormat;
-use scsi_proto::{Opcode, Sense};
+use scsi_proto::{Opcode, Sense, Status};
 
 use super::attention::UnitAttentions;
 use super::condition::Condition;
@@ -78,19 +78,21 @@ impl LogicalUnit {
         unit
     }
 
-    /// Executes one command from its first byte to its status.
+    /// Executes one command: the bytes that it moved, or how else it ended.
+    ///
+    /// The large [`Executed`] of a failure is made on the cold path only.
     #[inline]
-    pub(super) fn execute(&mut self, task: &Task<'_>, data: &mut dyn DataPhase) -> Executed {
+    pub(super) fn execute(
+        &mut self,
+        task: &Task<'_>,
+        data: &mut dyn DataPhase,
+    ) -> Result<u32, Failure> {
         let mut exchange = Exchange::new(task, data);
-        if self.has_news()
-            && let Some(early) = self.report_news(&mut exchange)
-        {
-            return early;
+        if self.has_news() {
+            self.report_news(&mut exchange)?;
         }
-        match self.dispatch(&mut exchange) {
-            Ok(wanted) => Executed::good(exchange.moved(wanted)),
-            Err(sense) => self.check_condition(sense),
-        }
+        let wanted = self.dispatch(&mut exchange)?;
+        Ok(exchange.moved(wanted))
     }
 
     /// Whether anything but the command itself has to be looked at.
@@ -107,21 +109,21 @@ impl LogicalUnit {
     /// INQUIRY and REPORT LUNS are executed in spite of a unit attention, which stays pending, and
     /// REQUEST SENSE reports it as its data. Source: SAM-5 5.14.
     #[cold]
-    fn report_news(&mut self, x: &mut Exchange<'_>) -> Option<Executed> {
+    fn report_news(&mut self, x: &mut Exchange<'_>) -> Result<(), Failure> {
         if let Some(status) = self.faults.refusal() {
-            return Some(Executed::status(status));
+            return Err(Failure::Status(status));
         }
         self.carry_out_pending_flush();
         let opcode = x.cdb.opcode();
         if !matches!(opcode, Opcode::INQUIRY | Opcode::REPORT_LUNS | Opcode::REQUEST_SENSE)
             && let Some(sense) = self.take_news()
         {
-            return Some(self.check_condition(sense));
+            return Err(Failure::Sense(sense));
         }
         if let Some(limit) = self.faults.data_limit() {
             x.cut_short(limit);
         }
-        None
+        Ok(())
     }
 
     /// The unit attention or deferred error that is to be reported next.
@@ -133,15 +135,9 @@ impl LogicalUnit {
         Some(Sense { deferred: true, ..error.into() })
     }
 
-    /// CHECK CONDITION in the format that D_SENSE asks for.
-    #[cold]
-    pub(super) fn check_condition(&self, sense: Sense) -> Executed {
-        let format =
-            if self.descriptor_sense { SenseFormat::Descriptor } else { SenseFormat::Fixed };
-        let mut bytes = [0; Sense::LEN_MAX];
-        // The buffer holds the longest sense data there is.
-        let len = Sense { format, ..sense }.emit(&mut bytes).unwrap_or_default();
-        Executed::check_condition(&bytes[..len])
+    /// The format of sense data that D_SENSE asks for.
+    pub(super) const fn sense_format(&self) -> SenseFormat {
+        if self.descriptor_sense { SenseFormat::Descriptor } else { SenseFormat::Fixed }
     }
 
     #[inline]
@@ -251,6 +247,36 @@ impl LogicalUnit {
 #[cold]
 fn out_of_range(range: BlockRange) -> Sense {
     Sense { information: Some(range.lba.0), ..Condition::LBA_OUT_OF_RANGE.sense() }
+}
+
+/// How a command ended other than with GOOD.
+pub(super) enum Failure {
+    /// CHECK CONDITION.
+    Sense(Sense),
+    /// Another status, without sense data.
+    Status(Status),
+}
+
+impl From<Sense> for Failure {
+    #[cold]
+    fn from(sense: Sense) -> Self {
+        Self::Sense(sense)
+    }
+}
+
+impl Failure {
+    #[cold]
+    pub(super) fn executed(self, format: SenseFormat) -> Executed {
+        match self {
+            Self::Status(status) => Executed::status(status),
+            Self::Sense(sense) => {
+                let mut bytes = [0; Sense::LEN_MAX];
+                // The buffer holds the longest sense data there is.
+                let len = Sense { format, ..sense }.emit(&mut bytes).unwrap_or_default();
+                Executed::check_condition(bytes.get(..len).unwrap_or_default())
+            }
+        }
+    }
 }
 
 impl From<BlockError> for Sense {

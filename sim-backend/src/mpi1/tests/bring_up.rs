@@ -99,7 +99,7 @@ fn a_half_done_handshake_needs_the_right_reset() {
 fn a_reset_with_a_reply_pending_ends_qemu_7_2() {
     let mut host = Host::new(Personality::qemu_7_2(), 0x8000_0000);
     host.write(DOORBELL, 0x4203 << 16);
-    [0x03 << 24, 0, 0].map(|word| host.write(DOORBELL, word));
+    [0x03 << 24, 0, 0].into_iter().for_each(|word| host.write(DOORBELL, word));
     host.write(DOORBELL, 0x40 << 24);
     assert_eq!(host.read(DOORBELL), ALL_ONES);
 }
