@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::adapter::{Adapter, AdapterHandle, Need};
 use crate::command::{Completion, Refusal, Rejected, Request};
 use crate::control::{ControlEvent, RecoveryConfig};
-use crate::discovery::{Discovery, DiscoveryConfig, ProbeOutcome};
+use crate::discovery::{Discovered, Discovery, ProbeOutcome};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::{DmaRegion, RegionBuffer};
 use crate::limits::{Limits, LimitsReport};
@@ -242,34 +242,35 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
         answer.ok_or(HostError::Gone)
     }
 
-    /// Asks every target what it has; [`Discovery::into_findings`] of the result has the logical units.
+    /// Asks every target what it has, and returns its logical units.
     ///
     /// # Errors
     ///
     /// [`HostError`].
-    pub fn discover(&mut self) -> Result<Discovery, HostError> {
+    pub fn discover(&mut self) -> Result<Discovered, HostError> {
         let targets = self.adapter.control().targets();
-        let mut discovery = Discovery::new(targets, DiscoveryConfig::default());
+        let mut discovery = Discovery::new(targets);
         while !discovery.is_done() {
             let now = self.platform.now();
             let Some(probe) = discovery.poll_request(now) else {
                 self.platform.wait(discovery.next_deadline().unwrap_or(now + SLEEP_MAX));
                 continue;
             };
-            let data = match probe.allocation {
+            let data = match probe.allocation_length() {
                 0 => None,
                 len => Some(self.platform.buffer(len as usize)?),
             };
-            let answer = self.execute(probe.request(data))?;
+            let id = probe.id;
+            let answer = self.execute(probe.into_request(data))?;
             let mut bytes = alloc::vec![0; answer.completion.transferred as usize];
             if let Some(data) = &answer.completion.data {
                 data.read(&mut bytes);
             }
             let outcome = answer.completion.outcome;
             let outcome = ProbeOutcome { outcome, sense: &answer.sense, data: &bytes };
-            discovery.handle_completion(probe.id, outcome, self.platform.now());
+            discovery.handle_completion(id, outcome, self.platform.now());
         }
-        Ok(discovery)
+        Ok(discovery.finish())
     }
 
     /// Stops the adapter for good.

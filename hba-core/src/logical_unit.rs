@@ -229,13 +229,9 @@ impl LogicalUnit {
         let (block_size, transfer_safe) = (self.block_size, limits.transfer_safe());
         match transfer_safe / block_size.0 {
             0 => Err(AccessFault::BlockTooLong { block_size, transfer_safe }),
-            step => Ok(Pieces {
-                lba: lba.0,
-                left: blocks,
-                offset: 0,
-                step,
-                block_size: block_size.0,
-            }),
+            step => {
+                Ok(Pieces { lba: lba.0, left: blocks, offset: 0, step, block_size: block_size.0 })
+            }
         }
     }
 
@@ -381,8 +377,13 @@ mod tests {
         let request = disk.read(last, 1, 'd', COOKIE).expect("the last block");
         assert_eq!(request.command.cdb.to_string(), "880000000001ffffffff000000010000");
         assert_eq!(request.command.transfer, Transfer::from_device(512));
-        assert_eq!((request.data, request.cookie, request.command.nexus), ('d', COOKIE, disk.nexus));
-        for (lba, blocks) in [(last, 2), (Lba(u64::MAX), 1), (Lba(u64::MAX), u32::MAX), (Lba(1 << 33), 1)] {
+        assert_eq!(
+            (request.data, request.cookie, request.command.nexus),
+            ('d', COOKIE, disk.nexus)
+        );
+        for (lba, blocks) in
+            [(last, 2), (Lba(u64::MAX), 1), (Lba(u64::MAX), u32::MAX), (Lba(1 << 33), 1)]
+        {
             let error = disk.read(lba, blocks, 'd', COOKIE).expect_err("beyond the end");
             let capacity = 1 << 33;
             let blocks = blocks.into();
@@ -440,7 +441,9 @@ mod tests {
 
     #[test]
     fn b22_split_refuses_what_cannot_be_cut() {
-        let large = unit(8, 128 * 1024, false).split(Lba(0), 1, &LIMITS).expect_err("one block is too long");
+        let large = unit(8, 128 * 1024, false)
+            .split(Lba(0), 1, &LIMITS)
+            .expect_err("one block is too long");
         let (block_size, transfer_safe) = (BlockSize(128 * 1024), 64 * 1024);
         assert_eq!(large, AccessFault::BlockTooLong { block_size, transfer_safe });
         assert!(unit(8, 512, false).split(Lba(8), 1, &LIMITS).is_err());

@@ -3,8 +3,8 @@
 extern crate alloc;
 
 pub mod controller;
-pub mod machine;
 pub mod disk;
+pub mod machine;
 pub mod memory;
 pub mod mpi1;
 pub mod schedule;

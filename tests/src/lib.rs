@@ -1,1 +1,5 @@
-//! Stories that cross crates
+//! Stories that cross crates: what they share.
+
+extern crate alloc;
+
+pub mod qemu;

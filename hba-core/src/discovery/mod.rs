@@ -8,24 +8,25 @@
 //! 00h lists them, and for block devices TEST UNIT READY until ready, READ CAPACITY and the caching page.
 //!
 //! ```
-//! # use hba_core::discovery::{Discovery, DiscoveryConfig, ProbeOutcome};
+//! # use hba_core::discovery::{Discovery, ProbeOutcome};
 //! # use hba_core::command::{Failure, Outcome, TargetId};
 //! # use hba_core::port::TargetInfo;
 //! # use hba_core::time::Instant;
 //! # let targets = [TargetInfo { id: TargetId::new(0), port_name: 0 }];
 //! # let now = Instant::ZERO;
-//! let mut discovery = Discovery::new(&targets, DiscoveryConfig::default());
+//! let mut discovery = Discovery::new(&targets);
 //! while !discovery.is_done() {
 //!     while let Some(probe) = discovery.poll_request(now) {
-//!         // Send `probe.request(data)`, and hand in how it ended.
+//!         // Send `probe.into_request(data)`, and hand in how it ended.
 //!         let outcome = Outcome::Failed(Failure::DeviceNotPresent);
 //!         let outcome = ProbeOutcome { outcome, sense: &[], data: &[] };
 //!         discovery.handle_completion(probe.id, outcome, now);
 //!     }
 //!     // Wait for a completion, at most until `discovery.next_deadline()`.
 //! }
-//! assert!(discovery.units().is_empty());
-//! assert_eq!(discovery.skipped().len(), 1);
+//! let found = discovery.finish();
+//! assert!(found.units.is_empty());
+//! assert_eq!(found.skipped.len(), 1);
 //! ```
 
 mod answer;
@@ -99,16 +100,23 @@ pub struct Probe {
     pub nexus: Nexus,
     /// What.
     pub cdb: Cdb,
-    /// Bytes of data-in that the device may send, at most [`DATA_MAX`]; 0 for none.
-    pub allocation: u32,
     /// How long the device has.
     pub timeout: Timeout,
+    allocation_length: u32,
 }
 
 impl Probe {
-    /// The probe as a request; its cookie is the probe's number.
-    pub fn request<D>(&self, data: D) -> Request<D> {
-        let transfer = Transfer::from_device(self.allocation);
+    /// Bytes of data-in that the device may send, at most [`DATA_MAX`]; 0 for none.
+    pub const fn allocation_length(&self) -> u32 {
+        self.allocation_length
+    }
+
+    /// The probe as a request; its cookie is the probe's number. `data` has room for [`Self::allocation_length`] bytes.
+    pub fn into_request<D>(self, data: D) -> Request<D> {
+        let transfer = match self.allocation_length {
+            0 => Transfer::NONE,
+            length => Transfer::from_device(length),
+        };
         Request::new(self.nexus, self.cdb, transfer, data, Cookie(self.id.0))
             .with_timeout(self.timeout)
     }
@@ -157,13 +165,21 @@ pub enum SkipReason {
     },
 }
 
+/// What a discovery found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discovered {
+    /// The units by channel, target and logical unit number.
+    pub units: Vec<LogicalUnit>,
+    /// What is not among them.
+    pub skipped: Vec<Skipped>,
+}
+
 /// The logical units of some targets, found one answer at a time.
 #[derive(Debug)]
 pub struct Discovery {
     config: DiscoveryConfig,
     scans: Vec<Scan>,
-    units: Vec<LogicalUnit>,
-    skipped: Vec<Skipped>,
+    found: Discovered,
     /// Probes made so far.
     probes: u32,
     /// The scan that is asked first: each in turn, so that none starves when the caller can send only a few probes.
@@ -171,15 +187,19 @@ pub struct Discovery {
 }
 
 impl Discovery {
+    /// A discovery of `targets`, as patient as the default.
+    pub fn new(targets: &[TargetInfo]) -> Self {
+        Self::with_config(targets, DiscoveryConfig::default())
+    }
+
     /// A discovery of `targets`.
-    pub fn new(targets: &[TargetInfo], config: DiscoveryConfig) -> Self {
+    pub fn with_config(targets: &[TargetInfo], config: DiscoveryConfig) -> Self {
         let luns_max = config.luns_max.min((DATA_MAX / 8 - 1) as u16);
         let config = DiscoveryConfig { luns_max, ..config };
         Self {
             config,
             scans: targets.iter().map(|target| Scan::new(target.id)).collect(),
-            units: Vec::new(),
-            skipped: Vec::new(),
+            found: Discovered::default(),
             probes: 0,
             turn: 0,
         }
@@ -195,9 +215,9 @@ impl Discovery {
         let serial = self.probes;
         self.probes = serial.wrapping_add(1);
         let scan = &mut self.scans[at];
-        let (nexus, cdb, allocation) = scan.begin_probe(serial);
+        let (nexus, cdb, allocation_length) = scan.begin_probe(serial);
         let id = ProbeId((at as u64) << 32 | u64::from(serial));
-        Some(Probe { id, nexus, cdb, allocation, timeout: self.config.timeout })
+        Some(Probe { id, nexus, cdb, timeout: self.config.timeout, allocation_length })
     }
 
     /// How the probe `id` ended. An answer to a probe that is not out is ignored.
@@ -205,8 +225,7 @@ impl Discovery {
         let at = usize::try_from(id.0 >> 32).unwrap_or(usize::MAX);
         let Some(scan) = self.scans.get_mut(at) else { return };
         if scan.end_probe(id.0 as u32) {
-            let mut findings = scan::Findings { units: &mut self.units, skipped: &mut self.skipped };
-            scan.handle(&outcome, now, &self.config, &mut findings);
+            scan.handle(&outcome, now, &self.config, &mut self.found);
         }
     }
 
@@ -220,19 +239,14 @@ impl Discovery {
         self.scans.iter().all(Scan::is_done)
     }
 
-    /// The units found so far, by channel, target and logical unit number.
-    pub fn units(&self) -> &[LogicalUnit] {
-        &self.units
+    /// What was found so far.
+    pub const fn found(&self) -> &Discovered {
+        &self.found
     }
 
-    /// What was left out so far.
-    pub fn skipped(&self) -> &[Skipped] {
-        &self.skipped
-    }
-
-    /// The units found and what was left out.
-    pub fn into_findings(self) -> (Vec<LogicalUnit>, Vec<Skipped>) {
-        (self.units, self.skipped)
+    /// What was found. Before [`Self::is_done`] that is not all there is.
+    pub fn finish(self) -> Discovered {
+        self.found
     }
 }
 

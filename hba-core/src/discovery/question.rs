@@ -1,12 +1,12 @@
 //! The commands of discovery.
 
+use scsi_proto::Cdb;
 use scsi_proto::command::{
     Bits, Command, Inquiry, ModeSense6, ModeSense10, ReadCapacity10, ReadCapacity16, ReportLuns,
     TestUnitReady,
 };
 use scsi_proto::mode::{ModeForm, page_code};
 use scsi_proto::vpd::PageCode;
-use scsi_proto::Cdb;
 
 /// The 36 bytes that every INQUIRY since SCSI-2 has; some devices fail when the first one asks for more.
 pub(super) const INQUIRY_SHORT: u32 = 36;
@@ -43,7 +43,12 @@ impl Step {
     /// The CDB that asks for `allocation` bytes, at most [`DATA_MAX`](super::DATA_MAX).
     pub(super) fn cdb(self, allocation: u32) -> Cdb {
         let allocation_length = u16::try_from(allocation).unwrap_or(u16::MAX);
-        let vpd = |code: PageCode| Inquiry { evpd: true, page_code: code.0, allocation_length, ..Inquiry::default() };
+        let vpd = |code: PageCode| Inquiry {
+            evpd: true,
+            page_code: code.0,
+            allocation_length,
+            ..Inquiry::default()
+        };
         match self {
             Self::Inquiry => Inquiry { allocation_length, ..Inquiry::default() }.cdb(),
             Self::ReportLuns => {

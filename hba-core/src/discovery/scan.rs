@@ -1,29 +1,22 @@
 //! What one target answers, and what it is asked next.
 
+mod medium;
+
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
-use scsi_proto::capacity::{Capacity10, Capacity16};
-use scsi_proto::inquiry::{DeviceType, StandardInquiry, Version};
-use scsi_proto::mode::{CachingPage, ModeForm, ModeParameters, page_code};
+use scsi_proto::inquiry::{DeviceType, StandardInquiry};
 use scsi_proto::report_luns::LunList;
 use scsi_proto::vpd::{self, PageCode, VpdPage};
-use scsi_proto::{Cdb, Lun, Sense, SenseKey};
+use scsi_proto::{Cdb, Lun};
 
 use super::answer::{Answer, Tries, skip_reason};
-use super::question::{ALLOCATION_BYTE, INQUIRY_SHORT, LUN_LIST_FIRST, MODE_QUESTIONS, Step};
-use super::{DATA_MAX, DiscoveryConfig, ProbeOutcome, SkipReason, Skipped};
+use super::question::{ALLOCATION_BYTE, INQUIRY_SHORT, LUN_LIST_FIRST, Step};
+use super::{DATA_MAX, Discovered, DiscoveryConfig, ProbeOutcome, SkipReason, Skipped};
 use crate::command::{Nexus, TargetId};
 use crate::dispatch::BlockSize;
 use crate::logical_unit::{LogicalUnit, Readiness, WriteCache};
 use crate::time::Instant;
-
-/// Where results go.
-pub(super) struct Findings<'a> {
-    pub(super) units: &'a mut Vec<LogicalUnit>,
-    pub(super) skipped: &'a mut Vec<Skipped>,
-}
 
 /// The state of one target.
 #[derive(Debug)]
@@ -95,11 +88,11 @@ impl Scan {
         outcome: &ProbeOutcome<'_>,
         now: Instant,
         config: &DiscoveryConfig,
-        findings: &mut Findings<'_>,
+        found: &mut Discovered,
     ) {
         let answer = Answer::of(outcome);
         if answer == Answer::Gone {
-            self.skip(self.lun, SkipReason::Failed(outcome.outcome), findings);
+            self.skip(self.lun, SkipReason::Failed(outcome.outcome), found);
             return self.begin(Step::Done, 0);
         }
         if let Some(due) = self.tries.retry_at(answer, now, config) {
@@ -110,15 +103,15 @@ impl Scan {
         let data = data.get(..self.allocation as usize).unwrap_or(data);
         let good = (answer == Answer::Good).then_some(data);
         match self.step {
-            Step::Inquiry => self.on_inquiry(good, outcome, findings),
-            Step::ReportLuns => self.on_lun_list(good, config, findings),
-            Step::VpdPages => self.on_vpd_pages(good, findings),
-            Step::SerialNumber => self.on_serial_number(good, findings),
-            Step::Identification => self.on_identification(good, findings),
-            Step::TestUnitReady => self.on_readiness(answer, outcome, findings),
+            Step::Inquiry => self.on_inquiry(good, outcome, found),
+            Step::ReportLuns => self.on_lun_list(good, config, found),
+            Step::VpdPages => self.on_vpd_pages(good, found),
+            Step::SerialNumber => self.on_serial_number(good, found),
+            Step::Identification => self.on_identification(good, found),
+            Step::TestUnitReady => self.on_readiness(answer, outcome, found),
             Step::Capacity10 => self.on_capacity10(good),
             Step::Capacity16 => self.on_capacity16(good),
-            Step::Mode(question) => self.on_mode(good, question, findings),
+            Step::Mode(question) => self.on_mode(good, question, found),
             Step::Done => {}
         }
     }
@@ -149,7 +142,7 @@ impl Scan {
         &mut self,
         good: Option<&[u8]>,
         outcome: &ProbeOutcome<'_>,
-        findings: &mut Findings<'_>,
+        found: &mut Discovered,
     ) {
         let first = self.allocation == INQUIRY_SHORT;
         match good.map(StandardInquiry::parse) {
@@ -167,12 +160,12 @@ impl Scan {
                     Some(_) => SkipReason::Malformed,
                     None => skip_reason(outcome),
                 };
-                self.skip(self.lun, reason, findings);
-                return if self.listed { self.next_unit(findings) } else { self.begin(Step::Done, 0) };
+                self.skip(self.lun, reason, found);
+                return if self.listed { self.next_unit(found) } else { self.begin(Step::Done, 0) };
             }
         }
         if self.listed {
-            self.identify(findings);
+            self.identify(found);
         } else {
             self.begin(Step::ReportLuns, LUN_LIST_FIRST);
         }
@@ -183,7 +176,7 @@ impl Scan {
         &mut self,
         good: Option<&[u8]>,
         config: &DiscoveryConfig,
-        findings: &mut Findings<'_>,
+        found: &mut Discovered,
     ) {
         self.listed = true;
         self.waiting.clear();
@@ -193,56 +186,56 @@ impl Scan {
                 self.listed = false;
                 return;
             }
-            self.take_list(&list, config.luns_max, findings);
+            self.take_list(&list, config.luns_max, found);
         }
         if self.waiting.is_empty() {
             self.waiting.push_back(Lun::ZERO);
         }
-        self.next_unit(findings);
+        self.next_unit(found);
     }
 
-    fn take_list(&mut self, list: &LunList<'_>, permitted: u16, findings: &mut Findings<'_>) {
+    fn take_list(&mut self, list: &LunList<'_>, permitted: u16, found: &mut Discovered) {
         let listed = u32::try_from(list.needed().saturating_sub(8) / 8).unwrap_or(u32::MAX);
         let mut seen = BTreeSet::new();
         for lun in list.luns().filter(|lun| seen.insert(lun.0)) {
             if lun.is_well_known() {
-                self.skip(lun, SkipReason::WellKnown, findings);
+                self.skip(lun, SkipReason::WellKnown, found);
             } else if self.waiting.len() < usize::from(permitted) {
                 self.waiting.push_back(lun);
             } else {
-                return self.skip(lun, SkipReason::TooMany { listed, permitted }, findings);
+                return self.skip(lun, SkipReason::TooMany { listed, permitted }, found);
             }
         }
         if !list.is_complete() {
             let after = self.waiting.back().copied().unwrap_or_default();
-            self.skip(after, SkipReason::TooMany { listed, permitted }, findings);
+            self.skip(after, SkipReason::TooMany { listed, permitted }, found);
         }
     }
 
-    fn next_unit(&mut self, findings: &mut Findings<'_>) {
+    fn next_unit(&mut self, found: &mut Discovered) {
         let Some(lun) = self.waiting.pop_front() else { return self.begin(Step::Done, 0) };
         self.lun = lun;
         // LUN 0 was asked before the list was; it need not be asked again where it is the first entry.
         if lun == Lun::ZERO && self.inquiry.is_some() {
-            return self.identify(findings);
+            return self.identify(found);
         }
         self.inquiry = None;
         self.begin(Step::Inquiry, INQUIRY_SHORT);
     }
 
-    fn identify(&mut self, findings: &mut Findings<'_>) {
-        let Some(inquiry) = self.inquiry else { return self.next_unit(findings) };
+    fn identify(&mut self, found: &mut Discovered) {
+        let Some(inquiry) = self.inquiry else { return self.next_unit(found) };
         if !inquiry.is_connected() {
             let reason = SkipReason::NotConnected(inquiry.qualifier, inquiry.device_type);
-            self.skip(self.lun, reason, findings);
+            self.skip(self.lun, reason, found);
             self.inquiry = None;
-            return self.next_unit(findings);
+            return self.next_unit(found);
         }
         self.unit = Some(unit_of(Nexus::new(self.target, self.lun), &inquiry));
         self.begin(Step::VpdPages, ALLOCATION_BYTE);
     }
 
-    fn on_vpd_pages(&mut self, good: Option<&[u8]>, findings: &mut Findings<'_>) {
+    fn on_vpd_pages(&mut self, good: Option<&[u8]>, found: &mut Discovered) {
         let page = vpd_page(good, PageCode::SUPPORTED_PAGES);
         if page.is_some_and(|page| self.grow_page(&page)) {
             return;
@@ -252,29 +245,30 @@ impl Scan {
         if lists(PageCode::UNIT_SERIAL_NUMBER) {
             self.begin(Step::SerialNumber, ALLOCATION_BYTE);
         } else {
-            self.after_serial_number(findings);
+            self.after_serial_number(found);
         }
     }
 
-    fn on_serial_number(&mut self, good: Option<&[u8]>, findings: &mut Findings<'_>) {
+    fn on_serial_number(&mut self, good: Option<&[u8]>, found: &mut Discovered) {
         if let (Some(page), Some(unit)) =
             (vpd_page(good, PageCode::UNIT_SERIAL_NUMBER), &mut self.unit)
         {
-            let printable = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' };
+            let printable =
+                |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' };
             unit.serial = page.serial_number().iter().map(printable).collect();
         }
-        self.after_serial_number(findings);
+        self.after_serial_number(found);
     }
 
-    fn after_serial_number(&mut self, findings: &mut Findings<'_>) {
+    fn after_serial_number(&mut self, found: &mut Discovered) {
         if self.has_identification {
             self.begin(Step::Identification, ALLOCATION_BYTE);
         } else {
-            self.begin_medium(findings);
+            self.begin_medium(found);
         }
     }
 
-    fn on_identification(&mut self, good: Option<&[u8]>, findings: &mut Findings<'_>) {
+    fn on_identification(&mut self, good: Option<&[u8]>, found: &mut Discovered) {
         if let Some(page) = vpd_page(good, PageCode::DEVICE_IDENTIFICATION) {
             if self.grow_page(&page) {
                 return;
@@ -283,7 +277,7 @@ impl Scan {
                 unit.wwn = vpd::logical_unit_wwn(&page);
             }
         }
-        self.begin_medium(findings);
+        self.begin_medium(found);
     }
 
     fn grow_page(&mut self, page: &VpdPage<'_>) -> bool {
@@ -291,7 +285,7 @@ impl Scan {
         !page.is_complete() && self.grow(needed, DATA_MAX)
     }
 
-    fn begin_medium(&mut self, findings: &mut Findings<'_>) {
+    fn begin_medium(&mut self, found: &mut Discovered) {
         let kind = self.unit.as_ref().map(|unit| unit.device_type);
         let is_block = matches!(
             kind,
@@ -302,98 +296,20 @@ impl Scan {
                     | DeviceType::HOST_MANAGED_ZONED
             )
         );
-        if is_block { self.begin(Step::TestUnitReady, 0) } else { self.finish_unit(findings) }
+        if is_block { self.begin(Step::TestUnitReady, 0) } else { self.finish_unit(found) }
     }
 
-    fn on_readiness(
-        &mut self,
-        answer: Answer,
-        outcome: &ProbeOutcome<'_>,
-        findings: &mut Findings<'_>,
-    ) {
-        let Some(unit) = &mut self.unit else { return self.next_unit(findings) };
-        unit.readiness = match Sense::parse(outcome.sense) {
-            _ if answer == Answer::Good => Readiness::Ready,
-            Ok(sense) if sense.key == SenseKey::NOT_READY => Readiness::NotReady(sense.additional),
-            _ => Readiness::Unknown,
-        };
-        if unit.readiness == Readiness::Ready {
-            self.begin(Step::Capacity10, Capacity10::LEN as u32);
-        } else {
-            self.finish_unit(findings);
-        }
-    }
-
-    /// READ CAPACITY(16) follows for what (10) cannot say: more than 2^32 blocks, protection, provisioning, alignment.
-    /// Devices that claim SPC-3 have it, if they are disks of SBC-3; the others say so.
-    fn on_capacity10(&mut self, good: Option<&[u8]>) {
-        let capacity = good.and_then(|data| Capacity10::parse(data).ok());
-        let short = capacity.filter(|capacity| !capacity.needs_capacity16());
-        self.set_capacity(short.map(Capacity16::from));
-        let beyond = capacity.is_some() && short.is_none();
-        let modern = self.inquiry.is_some_and(|i| i.protect || i.version >= Version::SPC_3);
-        if beyond || modern {
-            self.begin(Step::Capacity16, Capacity16::LEN as u32);
-        } else {
-            self.begin(Step::Mode(0), ALLOCATION_BYTE);
-        }
-    }
-
-    fn on_capacity16(&mut self, good: Option<&[u8]>) {
-        if let Some(capacity) = good.and_then(|data| Capacity16::parse(data).ok()) {
-            self.set_capacity(Some(capacity));
-        }
-        self.begin(Step::Mode(0), ALLOCATION_BYTE);
-    }
-
-    /// A capacity of no bytes, or of 2^64 blocks, is none.
-    fn set_capacity(&mut self, capacity: Option<Capacity16>) {
-        let Some(capacity) = capacity else { return };
-        let (Some(blocks), Some(unit)) = (capacity.blocks(), &mut self.unit) else { return };
-        if capacity.block_length != 0 {
-            unit.blocks = blocks;
-            unit.block_size = BlockSize(capacity.block_length);
-            unit.physical_block_exponent = capacity.lbppbe;
-            unit.provisioning = capacity.lbpme;
-        }
-    }
-
-    fn on_mode(&mut self, good: Option<&[u8]>, question: u8, findings: &mut Findings<'_>) {
-        let form = MODE_QUESTIONS.get(usize::from(question)).map_or(ModeForm::Six, |q| q.0);
-        if let (Some(Ok(mode)), Some(unit)) =
-            (good.map(|data| ModeParameters::parse_sense(data, form)), &mut self.unit)
-        {
-            unit.dpofua = mode.header.dpofua();
-            unit.write_protected = mode.header.write_protected();
-            let page = mode.page(page_code::CACHING, 0);
-            if let Some(Ok(page)) = page.map(|page| CachingPage::parse(page.bytes)) {
-                unit.write_cache = if page.wce { WriteCache::On } else { WriteCache::Off };
-                return self.finish_unit(findings);
-            }
-            let claimed = mode.claimed_len as u64;
-            if form == ModeForm::Ten && self.grow(claimed, DATA_MAX) {
-                return;
-            }
-        }
-        let next = question + 1;
-        if usize::from(next) < MODE_QUESTIONS.len() {
-            self.begin(Step::Mode(next), ALLOCATION_BYTE);
-        } else {
-            self.finish_unit(findings);
-        }
-    }
-
-    fn finish_unit(&mut self, findings: &mut Findings<'_>) {
+    fn finish_unit(&mut self, found: &mut Discovered) {
         if let Some(unit) = self.unit.take() {
-            let at = findings.units.partition_point(|known| known.nexus < unit.nexus);
-            findings.units.insert(at, unit);
+            let at = found.units.partition_point(|known| known.nexus < unit.nexus);
+            found.units.insert(at, unit);
         }
         self.inquiry = None;
-        self.next_unit(findings);
+        self.next_unit(found);
     }
 
-    fn skip(&self, lun: Lun, reason: SkipReason, findings: &mut Findings<'_>) {
-        findings.skipped.push(Skipped::new(self.target, lun, reason));
+    fn skip(&self, lun: Lun, reason: SkipReason, found: &mut Discovered) {
+        found.skipped.push(Skipped::new(self.target, lun, reason));
     }
 }
 

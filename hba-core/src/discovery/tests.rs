@@ -105,7 +105,8 @@ impl Device {
         };
         let capacity = Capacity16 { last_lba: Lba(99), block_length: 520, ..Capacity16::default() };
         let mode_forms = &[ModeForm::Six];
-        let plain = Self { inquiry, capacity, mode_forms, lists: false, vpd: false, ..Self::modern() };
+        let plain =
+            Self { inquiry, capacity, mode_forms, lists: false, vpd: false, ..Self::modern() };
         Self { has_capacity16: false, wce: None, ..plain }
     }
 
@@ -134,11 +135,15 @@ impl Device {
             AnyCommand::ReadCapacity16(_) if self.has_capacity16 => {
                 self.capacity.emit(&mut out).expect("room")
             }
-            AnyCommand::ModeSense6(m) if m.dbd => return self.mode(ModeForm::Six, m.page_code.get()),
-            AnyCommand::ModeSense10(m) if m.dbd => return self.mode(ModeForm::Ten, m.page_code.get()),
+            AnyCommand::ModeSense6(m) if m.dbd => {
+                return self.mode(ModeForm::Six, m.page_code.get());
+            }
+            AnyCommand::ModeSense10(m) if m.dbd => {
+                return self.mode(ModeForm::Ten, m.page_code.get());
+            }
             _ => return invalid_opcode,
         };
-        Reply::good(&out[..len.min(probe.allocation as usize)])
+        Reply::good(&out[..len.min(probe.allocation_length() as usize)])
     }
 
     fn vpd_page(&self, inquiry: Inquiry) -> Reply {
@@ -194,7 +199,7 @@ fn run_with(
     config: DiscoveryConfig,
 ) -> (Vec<LogicalUnit>, Vec<Skipped>, Vec<Instant>) {
     let ids: Vec<_> = devices.keys().copied().collect();
-    let mut discovery = Discovery::new(&targets(&ids), config);
+    let mut discovery = Discovery::with_config(&targets(&ids), config);
     let (mut now, mut waits) = (Instant::from_millis(1000), vec![]);
     while !discovery.is_done() {
         let Some(probe) = discovery.poll_request(now) else {
@@ -206,12 +211,13 @@ fn run_with(
         };
         let device = devices.get_mut(&probe.nexus.target.id).expect("a known target");
         let reply = device.answer(&probe);
-        let outcome = ProbeOutcome { outcome: reply.outcome, sense: &reply.sense, data: &reply.data };
+        let outcome =
+            ProbeOutcome { outcome: reply.outcome, sense: &reply.sense, data: &reply.data };
         discovery.handle_completion(probe.id, outcome, now);
     }
     assert_eq!(discovery.poll_request(now), None);
     assert_eq!(discovery.next_deadline(), None);
-    let (units, skipped) = discovery.into_findings();
+    let Discovered { units, skipped } = discovery.finish();
     (units, skipped, waits)
 }
 
@@ -242,7 +248,10 @@ fn a_modern_disk_is_asked_for_everything_once() {
     assert_eq!((units.len(), skipped.len()), (1, 0));
     let unit = &units[0];
     assert_eq!((unit.blocks, unit.block_size), (1 << 33, BlockSize(512)));
-    assert_eq!((&unit.vendor[..], &unit.model[..], &unit.revision[..]), ("T10", "MODERN DISK", "0001"));
+    assert_eq!(
+        (&unit.vendor[..], &unit.model[..], &unit.revision[..]),
+        ("T10", "MODERN DISK", "0001")
+    );
     assert_eq!(unit.serial, "SN.123");
     assert_eq!(unit.wwn.map(|wwn| wwn.to_string()), Some("naa.5001020304050607".into()));
     assert_eq!((unit.readiness, unit.write_cache), (Readiness::Ready, WriteCache::On));
@@ -282,7 +291,8 @@ fn the_caching_page_is_found_by_any_form() {
     for mode_forms in [&[ModeForm::Six][..], &[ModeForm::Ten]] {
         for single_pages in [true, false] {
             for wce in [true, false] {
-                let device = Device { mode_forms, single_pages, wce: Some(wce), ..Device::modern() };
+                let device =
+                    Device { mode_forms, single_pages, wce: Some(wce), ..Device::modern() };
                 let (units, _, _) = run(device);
                 let expected = if wce { WriteCache::On } else { WriteCache::Off };
                 assert_eq!((units[0].write_cache, units[0].dpofua), (expected, true));
@@ -302,14 +312,20 @@ fn luns_come_in_order_and_missing_ones_are_left_out() {
     let luns: Vec<_> = units.iter().map(|unit| unit.nexus.lun.number()).collect();
     assert_eq!(luns, [0, 1, 3, 300].map(Some));
     assert_eq!(skipped.len(), 1);
-    assert_eq!((skipped[0].nexus.lun, skipped[0].reason), (Lun::REPORT_LUNS, SkipReason::WellKnown));
+    assert_eq!(
+        (skipped[0].nexus.lun, skipped[0].reason),
+        (Lun::REPORT_LUNS, SkipReason::WellKnown)
+    );
 
     let mut empty = Device::modern();
     empty.luns = vec![];
     let (units, skipped, _) = run(empty);
     let reason = SkipReason::NotConnected(PeripheralQualifier::NOT_SUPPORTED, DeviceType::UNKNOWN);
     assert_eq!((units.len(), skipped[0].reason), (0, reason));
-    assert_eq!(skipped[0].to_string(), "0:0:0: no unit there (no logical unit supported, unknown or no device type)");
+    assert_eq!(
+        skipped[0].to_string(),
+        "0:0:0: no unit there (no logical unit supported, unknown or no device type)"
+    );
 }
 
 #[test]
@@ -353,7 +369,8 @@ fn becoming_ready_is_waited_for_but_not_for_ever() {
     let run_for = |count| {
         let mut device = Device::modern();
         device.not_ready = (0..count).map(|_| becoming()).collect();
-        let (units, _, waits) = run_with(&mut BTreeMap::from([(0, device)]), DiscoveryConfig::default());
+        let (units, _, waits) =
+            run_with(&mut BTreeMap::from([(0, device)]), DiscoveryConfig::default());
         (units[0].readiness, waits)
     };
     let (readiness, waits) = run_for(3);
@@ -367,7 +384,11 @@ fn becoming_ready_is_waited_for_but_not_for_ever() {
     empty.not_ready = vec![Reply::check(SenseKey::NOT_READY, 0x3a, 0)];
     let (units, _, device) = run(empty);
     assert_eq!(units[0].readiness, Readiness::NotReady(AdditionalSense::new(0x3a, 0)));
-    assert_eq!(device.log.last(), Some(&"000000000000".into()), "without a medium nothing more is asked");
+    assert_eq!(
+        device.log.last(),
+        Some(&"000000000000".into()),
+        "without a medium nothing more is asked"
+    );
 }
 
 #[test]
@@ -382,7 +403,8 @@ fn busy_is_retried_later_and_failures_once() {
     let timed_out = || Reply::failed(Failure::TimedOut);
     let (units, _, _) = run(Device { first: vec![timed_out()], ..Device::modern() });
     assert_eq!(units.len(), 1);
-    let (units, skipped, device) = run(Device { first: vec![timed_out(), timed_out()], ..Device::modern() });
+    let (units, skipped, device) =
+        run(Device { first: vec![timed_out(), timed_out()], ..Device::modern() });
     assert_eq!((units.len(), device.log.len()), (0, 2));
     assert_eq!(skipped[0].reason, SkipReason::Failed(Outcome::Failed(Failure::TimedOut)));
 }
@@ -390,7 +412,8 @@ fn busy_is_retried_later_and_failures_once() {
 #[test]
 fn absent_targets_and_gone_controllers_end_at_once() {
     for failure in [Failure::DeviceNotPresent, Failure::ControllerGone, Failure::ControllerFailed] {
-        let (units, skipped, device) = run(Device { first: vec![Reply::failed(failure)], ..Device::modern() });
+        let (units, skipped, device) =
+            run(Device { first: vec![Reply::failed(failure)], ..Device::modern() });
         assert_eq!((units.len(), device.log.len()), (0, 1));
         assert_eq!(skipped[0].reason, SkipReason::Failed(Outcome::Failed(failure)));
     }
@@ -405,7 +428,7 @@ fn absent_targets_and_gone_controllers_end_at_once() {
 #[test]
 fn targets_are_asked_in_parallel_one_probe_each() {
     let now = Instant::from_millis(5);
-    let mut discovery = Discovery::new(&targets(&[4, 2, 9]), DiscoveryConfig::default());
+    let mut discovery = Discovery::new(&targets(&[4, 2, 9]));
     let probes: Vec<_> = core::iter::from_fn(|| discovery.poll_request(now)).collect();
     let asked: Vec<_> = probes.iter().map(|probe| probe.nexus.target.id).collect();
     assert_eq!(asked, [4, 2, 9]);
@@ -416,12 +439,15 @@ fn targets_are_asked_in_parallel_one_probe_each() {
     let absent = gone(Outcome::Failed(Failure::DeviceNotPresent));
     discovery.handle_completion(ProbeId(77), absent, now);
     discovery.handle_completion(ProbeId(u64::MAX), absent, now);
-    assert_eq!(discovery.skipped(), []);
+    assert!(discovery.found().skipped.is_empty());
     discovery.handle_completion(probes[1].id, absent, now);
     discovery.handle_completion(probes[1].id, absent, now);
-    assert_eq!(discovery.skipped().len(), 1, "an answer counts once");
-    let request = probes[0].request(());
-    assert_eq!((request.cookie, request.command.transfer), (Cookie(probes[0].id.0), Transfer::from_device(36)));
+    assert_eq!(discovery.found().skipped.len(), 1, "an answer counts once");
+    let request = probes[0].into_request(());
+    assert_eq!(
+        (request.cookie, request.command.transfer),
+        (Cookie(probes[0].id.0), Transfer::from_device(36))
+    );
 }
 
 /// Answers that look right more often than chance would have it.
@@ -441,14 +467,14 @@ proptest! {
         };
         // 17 questions at most for each of 4 units and for the list, growth included; 8 tries of each.
         let bound = 5 * 17 * 8;
-        let mut discovery = Discovery::new(&targets(&[0]), config);
+        let mut discovery = Discovery::with_config(&targets(&[0]), config);
         let (mut now, mut sent) = (Instant::ZERO, 0);
         while !discovery.is_done() {
             let Some(probe) = discovery.poll_request(now) else {
                 now = discovery.next_deadline().expect("nothing is out");
                 continue;
             };
-            prop_assert!(probe.allocation <= DATA_MAX);
+            prop_assert!(probe.allocation_length() <= DATA_MAX);
             let (kind, detail, bytes) = &answers[sent % answers.len()];
             sent += 1;
             prop_assert!(sent <= bound, "{} commands", sent);
@@ -461,7 +487,7 @@ proptest! {
             let sense = [0x70, 0, detail & 15, 0, 0, 0, 0, 10, 0, 0, 0, 0, detail >> 4, 1, 0, 0, 0, 0];
             discovery.handle_completion(probe.id, ProbeOutcome { outcome, sense: &sense, data: bytes }, now);
         }
-        prop_assert!(discovery.units().len() <= 4);
-        prop_assert!(discovery.units().is_sorted_by_key(|unit| unit.nexus));
+        prop_assert!(discovery.found().units.len() <= 4);
+        prop_assert!(discovery.found().units.is_sorted_by_key(|unit| unit.nexus));
     }
 }

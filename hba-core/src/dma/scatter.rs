@@ -58,10 +58,8 @@ impl<'a> Elements<'a> {
             }
         };
         let element = Segment::new(self.run.addr, self.run.len.min(room));
-        self.run = Segment::new(
-            self.run.addr.offset(u64::from(element.len)),
-            self.run.len - element.len,
-        );
+        self.run =
+            Segment::new(self.run.addr.offset(u64::from(element.len)), self.run.len - element.len);
         Ok(Some(element))
     }
 

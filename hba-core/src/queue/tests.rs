@@ -85,7 +85,14 @@ impl<const BITS: u32> Bench<BITS> {
             let effect = done.completion.effect();
             let Completion { cookie, data, outcome, transferred, residual, .. } = done.completion;
             assert_eq!(data.id, cookie.0, "every command gets its own memory back");
-            Ended { cookie: cookie.0, outcome, transferred, residual, effect, sense: done.sense.to_vec() }
+            Ended {
+                cookie: cookie.0,
+                outcome,
+                transferred,
+                residual,
+                effect,
+                sense: done.sense.to_vec(),
+            }
         };
         self.batch.drain().map(ended).collect()
     }
@@ -179,7 +186,10 @@ fn b22_too_long_is_rejected_whole() {
     let (length, permitted) = (LIMITS.transfer_max + 1, LIMITS.transfer_max);
     assert_eq!(rejected.reason, Refusal::TransferTooLong { length, permitted });
     let request = rejected.request;
-    assert_eq!((request.data.id, request.cookie, request.command.transfer.length), (5, Cookie(5), length));
+    assert_eq!(
+        (request.data.id, request.cookie, request.command.transfer.length),
+        (5, Cookie(5), length)
+    );
 
     let mut long_cdb = bench.request(6, LEN);
     long_cdb.command.cdb = Cdb::from_array([0x7f; 17]);
@@ -232,7 +242,11 @@ fn b24_residual_is_carried_and_short_good_is_flagged() {
     let name = bench.name();
     bench.post(Posted::Detail(name, detail(Status::GOOD, Transferred::Bytes(LEN + 1)), vec![]));
     let [ended] = &bench.pass()[..] else { panic!("one completion") };
-    assert_eq!(ended.outcome, Outcome::Failed(Failure::Overrun), "more than was asked is no success");
+    assert_eq!(
+        ended.outcome,
+        Outcome::Failed(Failure::Overrun),
+        "more than was asked is no success"
+    );
     assert_eq!((ended.transferred, ended.residual), (LEN, 0));
 }
 
@@ -284,9 +298,10 @@ fn b25_stale_duplicate_unknown_context_never_completes() {
 fn b27_direction_and_length_are_the_callers() {
     let mut bench = Bench::<8>::open();
     let transfers = [Transfer::from_device(100), Transfer::to_device(100), Transfer::NONE];
-    for (opcode, transfer) in [0xc0, 0xdf, 0x00, 0x28, 0x2a].into_iter().flat_map(|opcode| {
-        transfers.map(|transfer| (opcode, transfer))
-    }) {
+    for (opcode, transfer) in [0xc0, 0xdf, 0x00, 0x28, 0x2a]
+        .into_iter()
+        .flat_map(|opcode| transfers.map(|transfer| (opcode, transfer)))
+    {
         let mut request = bench.request(1, 100);
         request.command.cdb = Cdb::from_array([opcode, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         request.command.transfer = transfer;
@@ -446,14 +461,21 @@ fn b32_rejects_lose_nothing_and_batches_are_exact() {
     assert_eq!(doorbells.len(), usize::from(DEPTH));
     let cookies: Vec<_> = bench.queue.outstanding_cookies().map(|cookie| cookie.0).collect();
     assert_eq!(cookies, (0..8).collect::<Vec<_>>(), "exactly those before the refused one");
-    assert_eq!(requests.map(|r| r.cookie.0).collect::<Vec<_>>(), [9, 10, 11], "the rest is the caller's");
+    assert_eq!(
+        requests.map(|r| r.cookie.0).collect::<Vec<_>>(),
+        [9, 10, 11],
+        "the rest is the caller's"
+    );
 
     let full = rejected.into_task_set_full().expect("the queue is full");
     assert_eq!(full.outcome, Outcome::Status(Status::TASK_SET_FULL));
     assert_eq!((full.data.id, full.residual, full.effect()), (8, LEN, Effect::NotDone));
     let too_long = bench.request(20, u32::MAX);
     let rejected = bench.queue.submit(too_long, T0).expect_err("too long");
-    assert_eq!(rejected.into_task_set_full().expect_err("not for lack of room").request.cookie, Cookie(20));
+    assert_eq!(
+        rejected.into_task_set_full().expect_err("not for lack of room").request.cookie,
+        Cookie(20)
+    );
 }
 
 #[test]

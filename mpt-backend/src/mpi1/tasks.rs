@@ -1,11 +1,14 @@
 //! Task management: through the high-priority FIFO where the controller has one, else through the doorbell.
+//!
+//! A controller may hold the doorbell "in use" until it has answered: QEMU's does while the task to abort is stuck. The
+//! next function then goes through the ordinary request FIFO, which every controller takes it from.
 
 use hba_core::command::{Nexus, TargetId};
 use hba_core::dma::DmaSync;
 use hba_core::port::{
     BadReply, NoResources, PortEvent, TaskManagement, TaskManagementId, TaskManagementResult,
 };
-use hba_core::register::Registers;
+use hba_core::register::{RegOffset, Registers};
 use scsi_proto::Lun;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
@@ -14,7 +17,7 @@ use super::control::Mpi1;
 use super::handshake::Handshake;
 use super::requests::{Purpose, TASK_MANAGEMENT};
 use crate::wire::message::{Function, IocStatus, IocStatusWord};
-use crate::wire::registers::REQUEST_HI_PRI_FIFO;
+use crate::wire::registers::{DOORBELL, Doorbell, REQUEST_FIFO, REQUEST_HI_PRI_FIFO};
 use crate::wire::task_mgmt::{ResponseCode, ScsiTaskMgmtReply, ScsiTaskMgmtRequest, TaskType};
 
 impl<F, S: DmaSync> Mpi1<F, S> {
@@ -41,12 +44,15 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         let context = memory.requests.claim(purpose);
         let request = ScsiTaskMgmtRequest { msg_context: context.0.into(), ..request };
         self.functions[usize::from(slot)] = Some(id);
-        if high_priority {
-            let (sync, port) = (&mut self.sync, REQUEST_HI_PRI_FIFO);
-            memory.requests.post(purpose, request.as_bytes(), port, sync, registers);
+        let port = if high_priority {
+            REQUEST_HI_PRI_FIFO
+        } else if Doorbell(registers.read32(RegOffset(DOORBELL))).is_used() {
+            REQUEST_FIFO
         } else {
             self.doorbell = Some(Handshake::send_only("task management", request.as_bytes()));
-        }
+            return Ok(());
+        };
+        memory.requests.post(purpose, request.as_bytes(), port, &mut self.sync, registers);
         Ok(())
     }
 

@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn vector_blocks_do_not_overlap_anything() {
-        assert!(ADMIN_SUBMIT.0 < VECTOR_BASE);
+        const { assert!(ADMIN_SUBMIT.0 < VECTOR_BASE) };
         assert_eq!(VectorRegister::at(RegOffset(0xfc)), None);
         for vector in 0..16u8 {
             let offset = VectorRegister::ENTRIES.of(vector);

@@ -37,7 +37,10 @@ macro_rules! six_byte_access {
     ($($ty:ident)+) => {$(
         impl From<$ty> for Access {
             fn from(command: $ty) -> Self {
-                let blocks = if command.transfer_length == 0 { 256 } else { command.transfer_length.into() };
+                let blocks = match command.transfer_length {
+                    0 => 256,
+                    blocks => blocks.into(),
+                };
                 Self::plain(command.lba.get().into(), blocks)
             }
         }
@@ -107,7 +110,7 @@ impl LogicalUnit {
         Ok(len)
     }
 
-    /// Reads everything, also what the initiator has no room for: a bad block there is an error too.
+    /// Reads everything, also what the initiator has no room for: a bad block is an error there too.
     fn read_in_pieces(&mut self, x: &mut Exchange<'_>, lba: Lba, len: u32) -> Result<(), Sense> {
         let mut done = 0;
         while done < len {

@@ -1,7 +1,7 @@
 //! Simulated disks: a medium, a volatile write cache with power loss, and a SCSI device server.
 //!
-//! [`SimDisk`] implements [`Target`](crate::target::Target). A [`DiskConfig`] says what kind of disk
-//! it is; [`UnitControl`] plants faults and reads what the initiator cannot see; a [`PowerCut`]
+//! [`SimDisk`] implements [`Target`](crate::target::Target). A [`DiskConfig`] says what kind of
+//! disk it is; [`UnitControl`] plants faults and reads what the initiator cannot see; a [`PowerCut`]
 //! chooses what an unflushed cache leaves behind. [`SharedDisk`] keeps hold of a disk that a
 //! simulated controller owns.
 //!

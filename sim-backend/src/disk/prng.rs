@@ -1,6 +1,7 @@
 //! The seeded source of every random choice that a simulated disk makes.
 
-/// SplitMix64. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
+/// SplitMix64. Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+/// 2014.
 ///
 /// Equal seeds give equal sequences on every platform. It is not meant for secrets.
 #[derive(Clone, Debug)]

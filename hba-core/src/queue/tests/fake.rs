@@ -1,5 +1,8 @@
 //! A scripted port and a data buffer that knows whether it was dropped.
-#![expect(unsafe_code, reason = "no device exists that could touch the made-up addresses of these buffers")]
+#![expect(
+    unsafe_code,
+    reason = "no device exists that could touch the made-up addresses of these buffers"
+)]
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;

@@ -99,7 +99,8 @@ impl<const BITS: u32> Model<BITS> {
             }
             Op::Service => self.service(),
             Op::Expire(millis) => {
-                self.now = Instant::from_millis(self.now.as_nanos() / 1_000_000 + u64::from(millis));
+                self.now =
+                    Instant::from_millis(self.now.as_nanos() / 1_000_000 + u64::from(millis));
                 while let Some(ticket) = self.bench.queue.poll_expired(self.now) {
                     self.tickets.push(ticket);
                 }
@@ -161,7 +162,9 @@ impl<const BITS: u32> Model<BITS> {
 
     /// Without a generation on the wire only a slot that is not in use can be named without harm.
     fn repeat(&mut self, at: u8) {
-        let Some(&name) = self.retired.get(usize::from(at) % self.retired.len().max(1)) else { return };
+        let Some(&name) = self.retired.get(usize::from(at) % self.retired.len().max(1)) else {
+            return;
+        };
         let reused = self.out.values().any(|out| out.name.tag == name.tag);
         if BITS > 0 || !(reused || self.stopped) {
             self.bench.post(Posted::Good(name));
@@ -242,7 +245,13 @@ fn pick<V>(map: &BTreeMap<u64, V>, at: u8) -> Option<u64> {
 
 fn run<const BITS: u32>(ops: Vec<Op>, gone: bool) {
     let mut model = Model::<BITS>::new();
-    ops.into_iter().for_each(|op| model.apply(op));
+    let leaves_at = if gone { ops.len() * 3 / 4 } else { ops.len() };
+    for (at, op) in ops.into_iter().enumerate() {
+        if at == leaves_at {
+            model.apply(Op::Gone);
+        }
+        model.apply(op);
+    }
     model.finish(gone);
 }
 

@@ -191,7 +191,8 @@ impl DirectController {
         let (requests, ring) = (queue.requests, queue.ring);
         match register {
             VectorRegister::DOORBELL if self.state == ControllerState::Operational => {
-                if !queue.ring_doorbell(value) {
+                let accepted = queue.ring_doorbell(value);
+                if !accepted {
                     self.fail(FaultCode::DOORBELL);
                 }
             }

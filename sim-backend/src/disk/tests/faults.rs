@@ -4,7 +4,7 @@ use scsi_proto::command::{Inquiry, RequestSense, SynchronizeCache10, Verify10, W
 use scsi_proto::{Lba, SenseKey};
 
 use super::*;
-use crate::disk::{Hold, MediumAccess, Times};
+use crate::disk::{Hold, Medium, MediumAccess, MediumError, MediumErrorKind, MemoryMedium, Times};
 
 fn fail_writes(initiator: &mut Initiator, lba: u64, times: Times) {
     let condition = Condition::WRITE_ERROR;
@@ -185,4 +185,49 @@ fn unmapped_memory_ends_the_command() {
         assert_eq!(failure(outcome(&executed)), Condition::DATA_PHASE_ERROR);
     }
     assert_eq!(initiator.unit().cached_blocks(), 0);
+}
+
+/// A medium of the host whose storage takes writes and fails to make them durable.
+#[derive(Debug)]
+struct FailingSync(MemoryMedium);
+
+impl Medium for FailingSync {
+    fn blocks(&self) -> u64 {
+        self.0.blocks()
+    }
+    fn block_size(&self) -> BlockSize {
+        self.0.block_size()
+    }
+    fn read(&mut self, lba: Lba, data: &mut [u8]) -> Result<(), MediumError> {
+        self.0.read(lba, data)
+    }
+    fn write(&mut self, lba: Lba, data: &[u8]) -> Result<(), MediumError> {
+        self.0.write(lba, data)
+    }
+    fn deallocate(&mut self, lba: Lba, blocks: u64) -> Result<(), MediumError> {
+        self.0.deallocate(lba, blocks)
+    }
+    fn sync(&mut self) -> Result<(), MediumError> {
+        let kind = MediumErrorKind::Io(std::io::ErrorKind::StorageFull.into());
+        Err(MediumError { lba: Lba(0), kind })
+    }
+}
+
+#[test]
+fn whatever_promises_durability_fails_with_the_sync_of_the_medium() {
+    let on_failing_sync = |config: &DiskConfig| {
+        let medium = FailingSync(MemoryMedium::new(100, BlockSize::B512));
+        let disk = SimDisk::with_media(config, vec![Box::new(medium)]).unwrap();
+        let mut initiator = Initiator { disk, lun: Lun::ZERO };
+        initiator.none(TEST_UNIT_READY).unwrap_err();
+        initiator
+    };
+    let mut initiator = on_failing_sync(&DiskConfig::default());
+    initiator.write_block(0, 1);
+    assert_eq!(failure(initiator.none(flush_all())), Condition::WRITE_ERROR);
+    let fua = Write10 { fua: true, transfer_length: 1, ..Default::default() }.cdb();
+    assert_eq!(failure(initiator.data_out(fua, &[1; 512])), Condition::WRITE_ERROR);
+    let write_through = DiskConfig { write_cache: false, ..DiskConfig::default() };
+    let mut initiator = on_failing_sync(&write_through);
+    assert_eq!(failure(initiator.data_out(write_10(0, 1), &[1; 512])), Condition::WRITE_ERROR);
 }
