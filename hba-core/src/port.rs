@@ -594,7 +594,7 @@ pub fn check_memory(
         let fault = limits.window.check(plan.name, addr, len, plan.align as u64);
         fault.map_err(MemoryFault::Address)?;
         let last = addr.offset(len.saturating_sub(1));
-        let half = halves[usize::from(plan.upper_half)].get_or_insert(addr.high());
+        let half = halves[usize::from(plan.upper_half)].get_or_insert_with(|| addr.high());
         if *half != addr.high() || addr.high() != last.high() {
             return Err(MemoryFault::UpperHalf { name: plan.name });
         }

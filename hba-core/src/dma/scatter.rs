@@ -45,7 +45,7 @@ impl<'a> Elements<'a> {
     ///
     /// [`ScatterError`] if a segment lies outside the window or the segments end before the transfer does.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Segment>, ScatterError> {
+    pub fn take_next(&mut self) -> Result<Option<Segment>, ScatterError> {
         if self.run.len == 0 && !self.refill()? {
             return Ok(None);
         }
@@ -63,7 +63,7 @@ impl<'a> Elements<'a> {
         Ok(Some(element))
     }
 
-    /// Whether [`Self::next`] has no more elements to give.
+    /// Whether [`Self::take_next`] has no more elements to give.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.run.len == 0 && self.missing == 0
@@ -73,11 +73,11 @@ impl<'a> Elements<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Self::next`].
+    /// As [`Self::take_next`].
     pub fn count(&self) -> Result<u32, ScatterError> {
         let mut rest = self.clone();
         let mut count = 0;
-        while rest.next()?.is_some() {
+        while rest.take_next()?.is_some() {
             count += 1;
         }
         Ok(count)
@@ -136,7 +136,6 @@ impl<'a> Elements<'a> {
     /// Leaves nothing to give: what follows a refused segment would be at the wrong offset.
     #[cold]
     fn fuse(&mut self, error: ScatterError) -> ScatterError {
-        self.segments = [].iter();
         (self.missing, self.run.len) = (0, 0);
         error
     }
@@ -200,7 +199,7 @@ mod tests {
 
     fn collect(mut elements: Elements<'_>) -> Result<Vec<Segment>, ScatterError> {
         let mut list = Vec::new();
-        while let Some(element) = elements.next()? {
+        while let Some(element) = elements.take_next()? {
             list.push(element);
         }
         Ok(list)
@@ -278,15 +277,15 @@ mod tests {
     fn b22_a_list_that_fails_gives_nothing_more() {
         let beyond = [segment(0x1000, 16), segment(0xffff_fff0, 32), segment(0x2000, 16)];
         let mut elements = Elements::new(&beyond, 64, limits(u32::MAX, 0));
-        assert_eq!(elements.next(), Ok(Some(segment(0x1000, 16))));
-        assert!(matches!(elements.next(), Err(ScatterError::Address(fault)) if fault.len == 32));
-        assert_eq!(elements.next(), Ok(None), "the bytes behind the gap are not the next ones");
+        assert_eq!(elements.take_next(), Ok(Some(segment(0x1000, 16))));
+        assert!(matches!(elements.take_next(), Err(ScatterError::Address(fault)) if fault.len == 32));
+        assert_eq!(elements.take_next(), Ok(None), "the bytes behind the gap are not the next ones");
 
         let mut short = Elements::new(&beyond[..1], 17, limits(u32::MAX, 0));
         assert_eq!(short.count(), Err(ScatterError::TooShort { missing: 1 }));
-        assert_eq!(short.next(), Ok(Some(segment(0x1000, 16))));
-        assert_eq!(short.next(), Err(ScatterError::TooShort { missing: 1 }));
-        assert_eq!(short.next(), Ok(None));
+        assert_eq!(short.take_next(), Ok(Some(segment(0x1000, 16))));
+        assert_eq!(short.take_next(), Err(ScatterError::TooShort { missing: 1 }));
+        assert_eq!(short.take_next(), Ok(None));
     }
 
     #[test]

@@ -204,7 +204,7 @@ impl<D> Slots<D> {
     /// The first outstanding slot at or after `from`.
     pub(super) fn next_outstanding(&self, from: u16) -> Option<u16> {
         let rest = self.records.get(usize::from(from)..)?;
-        let at = rest.iter().position(|r| r.is_outstanding())?;
+        let at = rest.iter().position(Slot::is_outstanding)?;
         Some(from + at as u16)
     }
 

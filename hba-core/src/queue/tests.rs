@@ -2,6 +2,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use scsi_proto::{Cdb, Lun, Status};
 
@@ -408,6 +409,15 @@ fn b31_an_expired_command_keeps_its_slot_until_it_ends() {
     let ticket = bench.queue.poll_expired(at).expect("due");
     bench.queue.redeem(ticket, Verdict::Ended);
     assert_eq!(bench.pass(), [failed(2, Failure::TimedOut)]);
+
+    bench.submit(4);
+    let ticket = bench.queue.poll_expired(T0 + Duration::from_secs(1)).expect("3 is due");
+    bench.queue.redeem(ticket, Verdict::Superseded);
+    let _ = bench.queue.quiesce();
+    let ended = bench.restart_and_open();
+    let of = |cookie| ended.iter().find(|ended| ended.cookie == cookie).map(|ended| ended.outcome);
+    assert_eq!(of(3), Some(Outcome::Failed(Failure::TimedOut)), "its time was up before the reset");
+    assert_eq!(of(4), Some(Outcome::Failed(Failure::Reset)));
 }
 
 #[test]

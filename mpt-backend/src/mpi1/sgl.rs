@@ -136,7 +136,7 @@ impl ListMemory<'_> {
         flags: u32,
         mut elements: Elements<'_>,
     ) -> Result<u8, ScatterError> {
-        let first = elements.next()?.unwrap_or(Segment::new(BusAddr::new(0), 0));
+        let first = elements.take_next()?.unwrap_or(Segment::new(BusAddr::new(0), 0));
         if elements.is_empty() {
             layout.put(self.frames, self.frame + SGL_OFFSET, flags | FINAL, first);
             return Ok(0);
@@ -161,7 +161,7 @@ impl ListMemory<'_> {
         let at = self.frame + SGL_OFFSET;
         layout.put(self.frames, at, flags | end_of(0, here, total), first);
         for i in 1..here {
-            let Some(element) = rest.next()? else { break };
+            let Some(element) = rest.take_next()? else { break };
             layout.put(self.frames, at + i * size, flags | end_of(i, here, total), element);
         }
         if here == total {
@@ -188,7 +188,7 @@ impl ListMemory<'_> {
         while left > 0 {
             let here = left.min(usize::from(layout.in_segment));
             for i in 0..here {
-                let Some(element) = rest.next()? else { return Ok(()) };
+                let Some(element) = rest.take_next()? else { return Ok(()) };
                 layout.put(self.chains, at + i * size, flags | end_of(i, here, left), element);
             }
             left -= here;

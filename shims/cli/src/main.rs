@@ -1,3 +1,7 @@
-//! The hba command line.
+//! The `hba` command; see [`hba_cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hba_cli::run(std::env::args_os())
+}

@@ -163,3 +163,73 @@ impl VectorMemory {
         Self { requests: queue.requests_bus(), ring: queue.ring_bus() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hba_core::register::RegOffset;
+
+    /// Facts as registers, with one of them replaced.
+    struct Reported(RegOffset, u32);
+
+    impl Registers for Reported {
+        fn read32(&mut self, offset: RegOffset) -> u32 {
+            match offset {
+                _ if offset == self.0 => self.1,
+                SIGNATURE => SIGNATURE_VALUE,
+                CAPACITY => 16 << 16 | 256,
+                ELEMENTS => 129,
+                TRANSFER => 1 << 20,
+                TARGETS => 16,
+                other => panic!("no fact at {other}"),
+            }
+        }
+
+        fn write32(&mut self, offset: RegOffset, _: u32) {
+            panic!("{offset} is written");
+        }
+    }
+
+    fn limits(offset: RegOffset, value: u32) -> Result<Limits, BringUpError> {
+        read_limits(&DirectConfig::default(), &mut Reported(offset, value))
+    }
+
+    #[test]
+    fn host_and_controller_share_the_smaller_numbers() {
+        let all = limits(RegOffset(0xfff), 0).unwrap();
+        assert_eq!((all.vectors, all.queue_depth), (4, 64));
+        assert_eq!(all.transfer_max, 128 * 4096, "what always fits in 129 elements");
+        let small = limits(CAPACITY, 2 << 16 | 7).unwrap();
+        assert_eq!((small.vectors, small.queue_depth), (2, 7));
+    }
+
+    #[test]
+    fn facts_out_of_range_are_named() {
+        for (offset, values, expected) in [
+            (SIGNATURE, &[0, u32::MAX][..], "signature"),
+            (CAPACITY, &[1 << 16, 0x1_1001, u32::MAX], "slots"),
+            (CAPACITY, &[256, 17 << 16 | 256], "vectors"),
+            (ELEMENTS, &[0, 1, 4097, u32::MAX], "elements"),
+            (TRANSFER, &[0, u32::MAX], "transfer length"),
+            (TARGETS, &[0, 1025, u32::MAX], "targets"),
+        ] {
+            for value in values {
+                let error = limits(offset, *value).unwrap_err();
+                let named = matches!(error, BringUpError::Fact { name, .. } if name == expected);
+                assert!(named, "{value:#x}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_vector_s_memory_overlaps() {
+        let limits = limits(ELEMENTS, 1025).unwrap();
+        let shape = Shape::of(&limits);
+        assert_eq!((shape.entries, shape.list_len()), (128, 1013 * 16));
+        assert_eq!(shape.requests_len(), 64 * (256 + 1013 * 16));
+        assert_eq!(shape.replies_len(), 128 * 8 + 64 * 272);
+        let plan = memory_plan(&limits);
+        assert_eq!(plan.regions.len(), 8);
+        assert!(plan.regions.iter().all(|region| region.len.is_multiple_of(4096)));
+    }
+}

@@ -11,7 +11,7 @@ use hba_core::port::{
     WireTag, check_memory,
 };
 use hba_core::queue::Vector;
-use hba_core::register::Registers;
+use hba_core::register::{ALL_ONES, Registers};
 use hba_core::time::Instant;
 use scsi_proto::Lun;
 
@@ -19,8 +19,8 @@ use super::config::{self, DirectConfig, Shape, VectorMemory};
 use super::layout::{Descriptor, Kind, Topic, name_word};
 use super::registers::{
     ADMIN_ID, ADMIN_LUN_HIGH, ADMIN_LUN_LOW, ADMIN_SUBMIT, ADMIN_TARGET, ADMIN_TASK, AdminFunction,
-    AdminResult, ControllerState, INTERRUPTS, RESET, RESET_KEY, START, STATE, TARGET_NAME_HIGH, TARGET_NAME_LOW,
-    TARGET_PRESENT, TARGET_SELECT, VectorRegister,
+    AdminResult, ControllerState, INTERRUPT_STATUS, INTERRUPTS, RESET, RESET_KEY, START, STATE,
+    TARGET_NAME_HIGH, TARGET_NAME_LOW, TARGET_PRESENT, TARGET_SELECT, VectorRegister,
 };
 use super::{DirectQueue, VECTORS_MAX};
 
@@ -45,8 +45,6 @@ pub struct DirectControl {
     /// Functions that were sent and not answered. Never more than [`FUNCTIONS_MAX`].
     functions: Vec<TaskManagementId>,
     events: VecDeque<PortEvent>,
-    /// A reset disables interrupts; this restores them.
-    interrupts: bool,
 }
 
 /// The next step of a bring-up.
@@ -76,7 +74,6 @@ impl DirectControl {
             targets: Vec::new(),
             functions: Vec::with_capacity(FUNCTIONS_MAX),
             events: VecDeque::new(),
-            interrupts: false,
         }
     }
 
@@ -178,7 +175,6 @@ impl DirectControl {
 
     fn write_start(&self, registers: &mut dyn Registers) {
         let Some(limits) = &self.limits else { return };
-        registers.write32(INTERRUPTS, self.interrupts.into());
         let vectors = u32::from(limits.vectors.min(VECTORS_MAX));
         registers.write32(START, u32::from(limits.queue_depth) | vectors << 16);
     }
@@ -259,9 +255,7 @@ impl ControlPort for DirectControl {
     }
 
     fn memory_plan(&self) -> MemoryPlan {
-        self.limits
-            .as_ref()
-            .map_or_else(|| MemoryPlan { regions: Vec::new() }, config::memory_plan)
+        self.limits.as_ref().map_or_else(|| MemoryPlan { regions: Vec::new() }, config::memory_plan)
     }
 
     fn provide_memory(&mut self, regions: Vec<DmaRegion>) -> Result<Vec<DirectQueue>, MemoryFault> {
@@ -343,8 +337,11 @@ impl ControlPort for DirectControl {
     }
 
     fn set_interrupts(&mut self, enabled: bool, registers: &mut dyn Registers) {
-        self.interrupts = enabled;
         registers.write32(INTERRUPTS, enabled.into());
+    }
+
+    fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
+        !matches!(registers.read32(INTERRUPT_STATUS), 0 | ALL_ONES)
     }
 }
 

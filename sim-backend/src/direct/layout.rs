@@ -308,7 +308,10 @@ mod tests {
         assert_eq!(Descriptor::from_words(subject, second), reply);
         assert!(Descriptor::is_posted(second, true) && !Descriptor::is_posted(second, false));
         assert!(!Descriptor::is_posted(0, Descriptor::phase(0, 8)), "a cleared ring is empty");
-        assert!(!Descriptor::phase(8, 8) && Descriptor::phase(0u32.wrapping_sub(9), 8) == Descriptor::phase(7, 8));
+        assert!(
+            !Descriptor::phase(8, 8)
+                && Descriptor::phase(0u32.wrapping_sub(9), 8) == Descriptor::phase(7, 8)
+        );
     }
 
     #[test]

@@ -20,10 +20,11 @@
 //! | 014h | TRANSFER | R | longest transfer in bytes |
 //! | 018h | TARGETS | R | target addresses, used or not |
 //! | 01Ch | START | W | 15:0 slots in use, 23:16 vectors in use: from ready to operational, or to fault |
-//! | 020h | INTERRUPTS | W | bit 0 enables them |
+//! | 020h | INTERRUPTS | W | bit 0 enables them; a reset disables them |
 //! | 024h | TARGET_SELECT | W | latches one target address into the next three |
 //! | 028h, 02Ch | TARGET_NAME | R | port name, bits 31:0 and 63:32 |
 //! | 030h | TARGET_PRESENT | R | 1 or 0 |
+//! | 034h | INTERRUPT_STATUS | R | bit n: interrupts are enabled and the host has not taken all of ring n |
 //! | 040h | ADMIN_TARGET | W | target of a task management function |
 //! | 044h, 048h | ADMIN_LUN | W | logical unit, wire bytes 0 to 3 and 4 to 7, first byte in bits 7:0 |
 //! | 04Ch | ADMIN_TASK | W | 15:0 slot, 31:16 generation |
@@ -42,13 +43,18 @@
 //!
 //! ## Memory of a vector
 //!
-//! * Request slots of 256 bytes. The first twelve scatter elements are in the slot, the others in a list that the slot
-//!   points to. The controller reads a slot once, after its doorbell.
-//! * The ring, eight bytes for each [descriptor](layout::Descriptor). The controller writes the second word last; bit 31
-//!   of it is the phase, which is 1 on the first lap and changes with each. The host clears the ring before START.
-//!   The controller never posts more descriptors than CONSUMER leaves room for.
-//! * Behind the ring, one detail record of 272 bytes for each slot. The controller writes it before the descriptor that
-//!   names it and not again before the slot's next doorbell.
+//! * Request slots of 256 bytes: a head of 64 bytes, then the first twelve scatter elements of 16 bytes. The others are
+//!   in a list that the head points to. The controller reads a slot once, after its doorbell.
+//! * The ring, eight bytes for each descriptor: first the name of the command (15:0 slot, 31:16 generation) or what a
+//!   message is about; then 31 phase, 30:28 kind (1 success, 2 detail, 3 message), 27:24 the vector that the command was
+//!   sent on, 23:16 a message's topic, 15:0 its code. The controller writes the second word last. The phase is 1 on the
+//!   first lap and changes with each; the host clears the ring before START. The controller never posts more
+//!   descriptors than CONSUMER leaves room for.
+//! * Behind the ring, one detail record of 272 bytes for each slot: the name again, how the command ended with its
+//!   status, bytes moved, and up to 252 bytes of sense data from byte 16 on. The controller writes it before the
+//!   descriptor that names it and not again before the slot's next doorbell.
+//!
+//! The words are in `layout`.
 //!
 //! ## Rules
 //!

@@ -77,7 +77,7 @@ impl DirectQueue {
     ) -> Result<u32, ScatterError> {
         let permitted = self.shape.elements_max;
         let mut count = 0;
-        while let Some(element) = elements.next()? {
+        while let Some(element) = elements.take_next()? {
             if count == permitted {
                 let needed = count + 1 + elements.count()?;
                 return Err(ScatterError::TooManyElements { needed, permitted });

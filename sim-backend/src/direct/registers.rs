@@ -16,6 +16,7 @@ pub(super) const TARGET_SELECT: RegOffset = RegOffset(0x024);
 pub(super) const TARGET_NAME_LOW: RegOffset = RegOffset(0x028);
 pub(super) const TARGET_NAME_HIGH: RegOffset = RegOffset(0x02c);
 pub(super) const TARGET_PRESENT: RegOffset = RegOffset(0x030);
+pub(super) const INTERRUPT_STATUS: RegOffset = RegOffset(0x034);
 pub(super) const ADMIN_TARGET: RegOffset = RegOffset(0x040);
 pub(super) const ADMIN_LUN_LOW: RegOffset = RegOffset(0x044);
 pub(super) const ADMIN_LUN_HIGH: RegOffset = RegOffset(0x048);

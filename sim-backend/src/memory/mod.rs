@@ -19,7 +19,7 @@ pub use fault::{DmaDirection, DmaFault, FaultLog};
 
 /// The host's DMA memory: a bump allocator over bus addresses.
 ///
-/// Bus addresses are not reused. Allocations are at least [`GUARD`](Self::GUARD) bytes apart, so that a device that runs
+/// Bus addresses are not reused unless [`seek`](Self::seek) goes back. Allocations are at least [`GUARD`](Self::GUARD) bytes apart, so that a device that runs
 /// over the end of one does not reach the next unseen. Clones share the memory.
 #[derive(Clone, Debug)]
 pub struct SimMemory {
@@ -50,6 +50,7 @@ impl SimMemory {
             mappings: Vec::new(),
             faults: FaultLog::default(),
             accesses: AccessCount::default(),
+            bus_master: true,
         };
         Self { arena: Arc::new(Mutex::new(arena)) }
     }
@@ -59,9 +60,12 @@ impl SimMemory {
         self.lock().poison = fill;
     }
 
-    /// Continues at bus address `next`: later allocations lie at or after it, in steps past what is mapped there.
+    /// Continues at bus address `next`: later allocations lie at or after it, past what is still mapped there. Going back
+    /// reuses the addresses of freed memory.
     pub fn seek(&self, next: BusAddr) {
-        self.lock().next = next.raw();
+        let mut arena = self.lock();
+        arena.next = next.raw();
+        arena.mappings.retain(|mapping| mapping.block.strong_count() > 0);
     }
 
     /// Allocates `len` bytes at a multiple of `align` (at least eight). The region does not cross a 4 GiB line.
@@ -98,6 +102,12 @@ impl SimMemory {
     /// As [`allocate`](Self::allocate).
     pub fn buffer(&self, len: usize) -> Result<RegionBuffer, OutOfMemory> {
         self.allocate(len, DmaRegion::ALIGN).map(RegionBuffer::new)
+    }
+
+    /// Lets the device reach the memory, or makes every access of it a fault: the bus master enable bit of its PCI
+    /// command register.
+    pub fn set_bus_master(&self, enabled: bool) {
+        self.lock().bus_master = enabled;
     }
 
     /// What the device uses to reach the memory.
@@ -152,6 +162,8 @@ struct Arena {
     mappings: Vec<Mapping>,
     faults: FaultLog,
     accesses: AccessCount,
+    /// Whether the device may reach the memory at all.
+    bus_master: bool,
 }
 
 struct Mapping {
@@ -205,7 +217,7 @@ impl Arena {
         let mapping = self.mappings.get(index)?;
         let offset = bus.raw() - mapping.first;
         let inside = offset < mapping.len && len as u64 <= mapping.len - offset;
-        let block = mapping.block.upgrade().filter(|_| inside)?;
+        let block = mapping.block.upgrade().filter(|_| inside && self.bus_master)?;
         Some((block, usize::try_from(offset).ok()?))
     }
 }
@@ -264,6 +276,10 @@ mod tests {
         memory.seek(above.bus());
         let next = memory.allocate(16, 8).unwrap();
         assert!(next.bus() >= above.bus().offset(0x200), "what is mapped is stepped over");
+        drop(above);
+        memory.seek(BusAddr::new(0x1_0000_0000));
+        let again = memory.allocate(16, 8).unwrap();
+        assert_eq!(again.bus(), BusAddr::new(0x1_0000_0000), "freed addresses can be used again");
         assert!(memory.allocate(1 << 20, 8).is_err(), "the capacity is a limit");
     }
 }

@@ -95,7 +95,7 @@ impl DoorbellUnit {
 pub(super) fn answer(function: Function, context: u32) -> Vec<u32> {
     let msg_context = context.into();
     match function {
-        Function::IOC_FACTS => words(|msg_length| IocFactsReply {
+        Function::IOC_FACTS => message_words(|msg_length| IocFactsReply {
             msg_version: MsgVersion::MPI_1_5.0.into(),
             msg_length,
             function,
@@ -111,7 +111,7 @@ pub(super) fn answer(function: Function, context: u32) -> Vec<u32> {
             ..IocFactsReply::new_zeroed()
         }),
         // A parallel SCSI port, because its targets are known without configuration pages.
-        Function::PORT_FACTS => words(|msg_length| PortFactsReply {
+        Function::PORT_FACTS => message_words(|msg_length| PortFactsReply {
             msg_length,
             function,
             msg_context,
@@ -120,19 +120,19 @@ pub(super) fn answer(function: Function, context: u32) -> Vec<u32> {
             port_scsi_id: 7.into(),
             ..PortFactsReply::new_zeroed()
         }),
-        Function::IOC_INIT => words(|msg_length| IocInitReply {
+        Function::IOC_INIT => message_words(|msg_length| IocInitReply {
             msg_length,
             function,
             msg_context,
             ..IocInitReply::new_zeroed()
         }),
-        Function::PORT_ENABLE => words(|msg_length| PortEnableReply {
+        Function::PORT_ENABLE => message_words(|msg_length| PortEnableReply {
             msg_length,
             function,
             msg_context,
             ..PortEnableReply::new_zeroed()
         }),
-        Function::EVENT_NOTIFICATION => words(|msg_length| EventNotifyReply {
+        Function::EVENT_NOTIFICATION => message_words(|msg_length| EventNotifyReply {
             msg_length,
             function,
             msg_context,
@@ -142,8 +142,8 @@ pub(super) fn answer(function: Function, context: u32) -> Vec<u32> {
     }
 }
 
-/// The words of a reply that states its own length.
-pub(super) fn words<T: IntoBytes + Immutable>(reply: impl FnOnce(u8) -> T) -> Vec<u32> {
+/// The words of the reply that `reply` makes for its own length in 32-bit words, which MPI wants in its third byte.
+pub fn message_words<T: IntoBytes + Immutable>(reply: impl FnOnce(u8) -> T) -> Vec<u32> {
     let reply = reply((size_of::<T>() / 4) as u8);
     let word = |chunk: &[u8]| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
     reply.as_bytes().chunks_exact(4).map(word).collect()

@@ -1,11 +1,11 @@
 //! Host memory that the driver and the fake controller both reach, and the FIFOs between them.
-#![expect(unsafe_code, reason = "DMA regions are made from plain memory")]
+#![expect(unsafe_code, reason = "DMA regions and data buffers are promises about memory")]
 
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use hba_core::dma::{BusAddr, DmaRegion};
+use hba_core::dma::{BusAddr, DataBuffer, DmaRegion, Segment};
 use mpt_backend::mpi1::{EMPTY, ReplyFifo};
 
 /// Eight bytes, so that regions have the alignment that [`DmaRegion`] asks for.
@@ -80,19 +80,23 @@ pub(super) const RING: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Ring {
     words: [AtomicU32; RING],
+    /// Where the next word goes.
+    tail: AtomicUsize,
 }
 
 impl Ring {
     fn new() -> Self {
-        Self { words: std::array::from_fn(|_| AtomicU32::new(EMPTY)) }
+        Self { words: std::array::from_fn(|_| AtomicU32::new(EMPTY)), tail: AtomicUsize::new(0) }
     }
 
     #[inline]
-    pub(super) fn push(&self, tail: &mut usize, word: u32) {
-        self.words[*tail % RING].store(word, Ordering::Relaxed);
-        *tail += 1;
+    pub(super) fn push(&self, word: u32) {
+        let tail = self.tail.load(Ordering::Relaxed);
+        self.words[tail % RING].store(word, Ordering::Relaxed);
+        self.tail.store(tail.wrapping_add(1), Ordering::Relaxed);
     }
 
+    /// The word at `head`, which moves on unless that is [`EMPTY`].
     #[inline]
     pub(super) fn pop(&self, head: &mut usize) -> u32 {
         let place = &self.words[*head % RING];
@@ -125,12 +129,11 @@ impl Fifos {
 pub struct BankFifo {
     fifos: Arc<Fifos>,
     head: usize,
-    tail: usize,
 }
 
 impl BankFifo {
     pub(super) fn new(fifos: Arc<Fifos>) -> Self {
-        Self { fifos, head: 0, tail: 0 }
+        Self { fifos, head: 0 }
     }
 }
 
@@ -142,6 +145,29 @@ impl ReplyFifo for BankFifo {
 
     #[inline]
     fn free(&mut self, frame: u32) {
-        self.fifos.freed.push(&mut self.tail, frame);
+        self.fifos.freed.push(frame);
+    }
+}
+
+/// Data memory at made-up addresses, for commands whose data nobody looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Pages(&'static [Segment]);
+
+impl Pages {
+    /// No memory.
+    pub const NONE: Self = Self(&[]);
+
+    /// `count` pages of 4 KiB of which no two are neighbours. Never freed: make them once.
+    #[must_use]
+    pub fn scattered(count: u32) -> Self {
+        let page = |i: u32| Segment::new(BusAddr::new(0x8000_0000 + 0x2000 * u64::from(i)), 4096);
+        Self(Vec::leak((0..count).map(page).collect()))
+    }
+}
+
+// SAFETY: the fake controller moves no data, so no memory is needed.
+unsafe impl DataBuffer for Pages {
+    fn segments(&self) -> &[Segment] {
+        self.0
     }
 }

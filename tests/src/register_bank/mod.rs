@@ -1,28 +1,176 @@
 //! An MPI 1.x controller that is nothing but a register bank in memory.
 //!
 //! It answers what bring-up asks and then does only what its owner says: which request ends, how, and when. So it costs
-//! next to nothing, and what is measured over it is the driver. For a controller that behaves by itself, take the models
-//! of `sim-backend`.
+//! next to nothing, and what is measured over it is the driver. For controllers that behave by themselves, take the
+//! models of `sim-backend`.
 
 mod handshake;
 mod memory;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hba_core::command::{Cookie, Nexus, TargetId};
-use hba_core::control::RecoveryConfig;
-use hba_core::dma::{BusAddr, DataBuffer, DmaRegion, Segment};
-use hba_core::dispatch::ClassTimeouts;
 use hba_core::adapter::{Adapter, Need};
+use hba_core::control::RecoveryConfig;
+use hba_core::dispatch::ClassTimeouts;
+use hba_core::dma::{DataBuffer, DmaRegion};
 use hba_core::port::RegionPlan;
 use hba_core::queue::Batch;
-use hba_core::register::{ALL_ONES, RegOffset, Registers};
+use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
-use mpt_backend::mpi1::{Mpi1, Mpi1Config};
+use mpt_backend::mpi1::{EMPTY, Mpi1, Mpi1Config};
 use mpt_backend::wire::message::Function;
 use mpt_backend::wire::registers::{
     DOORBELL, INT_STATUS, REPLY_FIFO, REQUEST_FIFO, REQUEST_HI_PRI_FIFO,
 };
 
-use handshake::{DoorbellUnit, answer};
-pub use memory::{BankFifo, Memory};
+pub use handshake::message_words;
+use handshake::{CREDITS, DoorbellUnit, answer};
+use memory::Fifos;
+pub use memory::{BankFifo, Memory, Pages};
+
+/// An adapter on a [`RegisterBank`].
+pub type BankAdapter<D> = Adapter<Mpi1<BankFifo>, D>;
+
+/// The controller: registers, the memory that it shares with the driver, and the requests that it was sent.
+#[derive(Debug)]
+pub struct RegisterBank {
+    memory: Memory,
+    /// Bytes of memory given to the driver.
+    allocated: usize,
+    doorbell: DoorbellUnit,
+    fifos: Arc<Fifos>,
+    /// How many reply frames the controller took back.
+    freed: usize,
+    /// Addresses (bits 31:0) of the request frames that wait, oldest first.
+    requests: VecDeque<u32>,
+}
+
+/// Where the message context lies in every request and reply, in bytes.
+const CONTEXT: u32 = 8;
+/// Room for the frames, replies, sense and chains of [`CREDITS`] requests.
+const MEMORY: usize = 4 << 20;
+
+impl RegisterBank {
+    /// A controller out of reset, and the driver's handle of its reply FIFO register.
+    #[must_use]
+    pub fn new() -> (Self, BankFifo) {
+        let fifos = Arc::new(Fifos::new());
+        let fifo = BankFifo::new(Arc::clone(&fifos));
+        let bank = Self {
+            memory: Memory::new(MEMORY),
+            allocated: 0,
+            doorbell: DoorbellUnit::new(),
+            fifos,
+            freed: 0,
+            requests: VecDeque::with_capacity(CREDITS.into()),
+        };
+        (bank, fifo)
+    }
+
+    /// A controller and its adapter, operational, at time zero.
+    ///
+    /// # Panics
+    ///
+    /// If bring-up needs more than a thousand polls.
+    #[must_use]
+    pub fn brought_up<D: DataBuffer>(config: Mpi1Config) -> (Self, BankAdapter<D>) {
+        let (mut bank, fifo) = Self::new();
+        let now = Instant::ZERO;
+        let (recovery, timeouts) = (RecoveryConfig::default(), ClassTimeouts::default());
+        let mut adapter = Adapter::new(Mpi1::new(config, fifo), recovery, timeouts, now);
+        let mut batch = Batch::new(1);
+        for _ in 0..1000 {
+            let progress = adapter.poll(now, &mut bank, &mut batch);
+            if let Some(Need::Memory(plan)) = progress.need {
+                let regions = plan.regions.iter().map(|region| bank.allocate(region)).collect();
+                adapter.provide_memory(regions).expect("the memory is as planned");
+            }
+            if adapter.queues().first().is_some_and(|queue| queue.is_open()) {
+                while adapter.poll_event().is_some() {}
+                return (bank, adapter);
+            }
+        }
+        panic!("not operational after a thousand polls");
+    }
+
+    /// The memory that driver and controller share.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Memory for the driver.
+    ///
+    /// # Panics
+    ///
+    /// If there is not enough left.
+    pub fn allocate(&mut self, plan: &RegionPlan) -> DmaRegion {
+        let offset = self.allocated.next_multiple_of(plan.align.max(DmaRegion::ALIGN));
+        self.allocated = offset + plan.len;
+        self.memory.region(offset, plan.len)
+    }
+
+    /// The address of the oldest request frame that was posted and not taken, by either FIFO.
+    pub fn take_request(&mut self) -> Option<u32> {
+        self.requests.pop_front()
+    }
+
+    /// Ends a request as firmware ends what succeeded: with a context reply.
+    #[inline]
+    pub fn succeed(&self, request: u32) {
+        self.fifos.posted.push(self.memory.load(request + CONTEXT));
+    }
+
+    /// A reply frame that the driver has freed.
+    ///
+    /// # Panics
+    ///
+    /// If the driver has freed none.
+    #[inline]
+    pub fn take_free_frame(&mut self) -> u32 {
+        let frame = self.fifos.freed.pop(&mut self.freed);
+        assert!(frame != EMPTY, "the driver has freed no reply frame");
+        frame
+    }
+
+    /// Ends a request with a reply in `frame`: the context comes from the request, the other words from `reply`.
+    #[inline]
+    pub fn reply(&self, request: u32, frame: u32, reply: &[u32]) {
+        for (word, at) in reply.iter().zip((frame..).step_by(4)) {
+            self.memory.store(at, *word);
+        }
+        self.memory.store(frame + CONTEXT, self.memory.load(request + CONTEXT));
+        self.fifos.posted.push(frame >> 1 | 1 << 31);
+    }
+
+    fn take_posted(&mut self, request: u32) {
+        let function = Function((self.memory.load(request) >> 24) as u8);
+        if function == Function::IOC_FACTS {
+            let frame = self.take_free_frame();
+            self.reply(request, frame, &answer(function, 0));
+        } else {
+            self.requests.push_back(request);
+        }
+    }
+}
+
+impl Registers for RegisterBank {
+    fn read32(&mut self, offset: RegOffset) -> u32 {
+        match offset.0 {
+            DOORBELL => self.doorbell.read(),
+            INT_STATUS => self.doorbell.status(),
+            _ => 0,
+        }
+    }
+
+    fn write32(&mut self, offset: RegOffset, value: u32) {
+        match offset.0 {
+            DOORBELL => self.doorbell.write(value),
+            INT_STATUS => self.doorbell.clear_interrupt(),
+            REQUEST_FIFO | REQUEST_HI_PRI_FIFO => self.take_posted(value),
+            REPLY_FIFO => self.fifos.freed.push(value),
+            _ => {}
+        }
+    }
+}

@@ -97,7 +97,7 @@ impl<const BITS: u32> QueuePort for FakePort<BITS> {
     ) -> Result<RegisterWrite, Unsendable> {
         self.touches += 1;
         let mut list = Vec::new();
-        while let Some(element) = elements.next()? {
+        while let Some(element) = elements.take_next()? {
             list.push(element);
         }
         self.sent.push(Sent { name, command: *command, elements: list });

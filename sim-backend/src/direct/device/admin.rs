@@ -102,9 +102,8 @@ impl DirectController {
             return AdminResult::INCORRECT_LUN;
         }
         let of_unit = |t: &super::tasks::Accepted| t.slot() == slot && t.head.lun == lun;
-        let is_task = |t: &super::tasks::Accepted| {
-            of_unit(t) && t.vector == vector && t.head.name == task
-        };
+        let is_task =
+            |t: &super::tasks::Accepted| of_unit(t) && t.vector == vector && t.head.name == task;
         match function {
             AdminFunction::ABORT_TASK => self.end_tasks(Ending::ABORTED, is_task),
             AdminFunction::ABORT_TASK_SET | AdminFunction::CLEAR_TASK_SET => {

@@ -17,9 +17,9 @@ use super::VECTORS_MAX;
 use super::layout::{Descriptor, Ending, Topic, address};
 use super::registers::{
     ADMIN_ID, ADMIN_LUN_HIGH, ADMIN_LUN_LOW, ADMIN_SUBMIT, ADMIN_TARGET, ADMIN_TASK, CAPACITY,
-    ControllerState, ELEMENTS, INTERRUPTS, RESET, RESET_KEY, SIGNATURE, SIGNATURE_VALUE, START,
-    STATE, TARGET_NAME_HIGH, TARGET_NAME_LOW, TARGET_PRESENT, TARGET_SELECT, TARGETS, TRANSFER,
-    VectorRegister,
+    ControllerState, ELEMENTS, INTERRUPT_STATUS, INTERRUPTS, RESET, RESET_KEY, SIGNATURE,
+    SIGNATURE_VALUE, START, STATE, TARGET_NAME_HIGH, TARGET_NAME_LOW, TARGET_PRESENT,
+    TARGET_SELECT, TARGETS, TRANSFER, VectorRegister,
 };
 use crate::controller::{ControllerModel, Progress};
 use crate::memory::DeviceMemory;
@@ -135,13 +135,21 @@ impl DirectController {
         self.forget();
     }
 
-    /// The vectors that interrupted since the last call: bit n for vector n.
+    /// The vectors that sent a message signalled interrupt since the last call: bit n for vector n.
     pub fn take_vectors(&mut self) -> u16 {
-        let mut vectors = 0;
-        for (queue, bit) in self.queues.iter_mut().zip(0..) {
-            vectors |= u16::from(queue.take_interrupt()) << bit;
+        if !self.interrupts_enabled {
+            return 0;
         }
-        vectors
+        let queues = self.queues.iter_mut().zip(0..);
+        queues.fold(0, |bits, (queue, n)| bits | u16::from(queue.take_interrupt()) << n)
+    }
+
+    fn interrupt_status(&self) -> u16 {
+        if !self.interrupts_enabled {
+            return 0;
+        }
+        let queues = self.queues.iter().zip(0..);
+        queues.fold(0, |bits, (queue, n)| bits | u16::from(queue.has_news()) << n)
     }
 
     fn is_gone(&self) -> bool {
@@ -197,8 +205,12 @@ impl DirectController {
                 }
             }
             VectorRegister::CONSUMER => queue.consume(value),
-            VectorRegister::REQUESTS_LOW if ready => queue.requests = address(value, requests.high()),
-            VectorRegister::REQUESTS_HIGH if ready => queue.requests = address(requests.low(), value),
+            VectorRegister::REQUESTS_LOW if ready => {
+                queue.requests = address(value, requests.high());
+            }
+            VectorRegister::REQUESTS_HIGH if ready => {
+                queue.requests = address(requests.low(), value);
+            }
             VectorRegister::RING_LOW if ready => queue.ring = address(value, ring.high()),
             VectorRegister::RING_HIGH if ready => queue.ring = address(ring.low(), value),
             VectorRegister::ENTRIES if ready => queue.entries = value,
@@ -241,6 +253,7 @@ impl ControllerModel for DirectController {
             TARGET_NAME_LOW => self.latch.name as u32,
             TARGET_NAME_HIGH => (self.latch.name >> 32) as u32,
             TARGET_PRESENT => self.latch.present.into(),
+            INTERRUPT_STATUS => self.interrupt_status().into(),
             _ => 0,
         }
     }
@@ -296,11 +309,11 @@ impl ControllerModel for DirectController {
     }
 
     fn interrupt_level(&self) -> bool {
-        self.interrupts_enabled && self.queues.iter().any(Queue::has_news)
+        self.interrupt_status() != 0
     }
 
     fn take_messages(&mut self) -> u32 {
-        if self.interrupts_enabled { self.take_vectors().count_ones() } else { 0 }
+        self.take_vectors().count_ones()
     }
 
     fn topology(&self) -> &Topology {

@@ -5,9 +5,7 @@ use scsi_proto::Status;
 use super::faults::{self, FaultCode};
 use super::tasks::Accepted;
 use super::{DirectController, Facts};
-use crate::direct::layout::{
-    Descriptor, DetailHead, Ending, Kind, SENSE_AT, name_word,
-};
+use crate::direct::layout::{Descriptor, DetailHead, Ending, Kind, SENSE_AT, name_word};
 use crate::memory::DmaFault;
 use crate::target::{Executed, SenseBytes};
 

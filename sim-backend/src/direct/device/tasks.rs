@@ -168,9 +168,8 @@ impl TaskSet {
 
     /// The index of the task to offer next.
     fn pick(&self, now: Instant, topology: &Topology, schedule: &mut Schedule) -> Option<usize> {
-        let ready = |task: &Accepted| {
-            !task.offered && task.due <= now && !topology.is_held(task.slot())
-        };
+        let ready =
+            |task: &Accepted| !task.offered && task.due <= now && !topology.is_held(task.slot());
         let mut candidates = (0..self.0.len())
             .filter(|index| self.0.get(*index).is_some_and(&ready) && !self.is_blocked(*index));
         if schedule.is_fifo() {

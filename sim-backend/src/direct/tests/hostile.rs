@@ -21,7 +21,9 @@ fn a_second_reply_is_stale() {
         rig.order(0, TEST_UNIT_READY, cookie);
     }
     rig.finish();
-    (0..5).for_each(|_| drop(rig.poll()));
+    for _ in 0..5 {
+        rig.poll();
+    }
     rig.assert_all(5, GOOD);
     assert_eq!(rig.counters(0).stale, 5);
 }
@@ -160,26 +162,11 @@ fn an_endless_ring_does_not_hold_a_poll() {
 
 #[test]
 fn facts_that_nobody_can_work_with_fail_the_bring_up() {
-    let good = Facts::default();
-    for (facts, name) in [
-        (Facts { slots: 0, ..good }, "slots"),
-        (Facts { slots: 5000, ..good }, "slots"),
-        (Facts { elements: 0, ..good }, "elements"),
-        (Facts { elements: 1, ..good }, "elements"),
-        (Facts { elements: 0xffff_fff0, ..good }, "elements"),
-        (Facts { transfer: 0, ..good }, "transfer length"),
-        (Facts { targets: 0, ..good }, "targets"),
-    ] {
-        let mut rig = Rig::cold(Facts { targets: facts.targets.max(1), ..facts }, DirectConfig::default());
-        if facts.targets == 0 {
-            continue;
-        }
-        rig.until("isolated", |rig| rig.isolated);
-        let failed = |event: &ControlEvent| {
-            matches!(event, ControlEvent::BringUpFailed(BringUpError::Fact { name: n, .. }) if *n == name)
-        };
-        assert!(rig.events.iter().any(failed), "{name}: {:?}", rig.events);
-    }
+    let facts = Facts { slots: 5000, ..Facts::default() };
+    let mut rig = Rig::cold(facts, DirectConfig::default());
+    rig.until("isolated", |rig| rig.isolated);
+    let error = BringUpError::Fact { name: "slots", value: 5000 };
+    assert!(rig.events.contains(&ControlEvent::BringUpFailed(error)), "{:?}", rig.events);
 }
 
 #[test]
@@ -190,7 +177,7 @@ fn a_request_slot_that_makes_no_sense_stops_the_controller() {
     rig.registers.write32(VectorRegister::DOORBELL.of(0), 3);
     let fault = ControlEvent::ResetBegun(ResetReason::Fault(FaultCode::REQUEST.0));
     rig.until("reset", |rig| rig.events.contains(&fault));
-    rig.until("open", |rig| rig.adapter.queues().iter().all(|queue| queue.is_open()));
+    rig.until_open();
     rig.registers.write32(VectorRegister::DOORBELL.of(0), 16);
     let fault = ControlEvent::ResetBegun(ResetReason::Fault(FaultCode::DOORBELL.0));
     rig.until("reset", |rig| rig.events.contains(&fault));

@@ -219,7 +219,8 @@ fn a_device_that_moves_too_much_is_an_overrun() {
 #[test]
 fn statuses_pass_unchanged() {
     let mut rig = Rig::new();
-    let statuses = [Status::BUSY, Status::TASK_SET_FULL, Status::RESERVATION_CONFLICT, Status(0x3e)];
+    let statuses =
+        [Status::BUSY, Status::TASK_SET_FULL, Status::RESERVATION_CONFLICT, Status(0x3e)];
     for status in statuses {
         rig.target.lock().unwrap().statuses.push(status);
         rig.order(1, TEST_UNIT_READY, 0);

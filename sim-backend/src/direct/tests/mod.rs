@@ -13,11 +13,12 @@ use hba_core::command::{Cookie, Nexus, Outcome, Refusal, Request, TargetId, Tran
 use hba_core::control::{ControlEvent, RecoveryConfig};
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::RegionBuffer;
-use hba_core::queue::{Batch, Vector};
+use hba_core::queue::{Batch, IoQueue, Vector};
 use hba_core::time::Instant;
 use scsi_proto::{Cdb, Lun};
 
 use super::{DirectConfig, DirectControl, DirectController, Facts};
+use crate::controller::ControllerModel;
 use crate::machine::{SimMachine, SimRegisters};
 use crate::memory::SimMemory;
 use target::TestTarget;
@@ -44,7 +45,7 @@ struct Rig {
     batch: Batch<RegionBuffer>,
     ends: Vec<End>,
     events: Vec<ControlEvent>,
-    /// What isolation found.
+    /// The adapter asked for isolation and got it.
     isolated: bool,
 }
 
@@ -73,13 +74,13 @@ impl Rig {
     /// Operational.
     fn with(facts: Facts, config: DirectConfig) -> Self {
         let mut rig = Self::cold(facts, config);
-        rig.until("operational", |rig| rig.adapter.control().is_operational());
-        rig.until("open", |rig| rig.adapter.queues().iter().all(|queue| queue.is_open()));
+        rig.until_open();
         rig
     }
 
     fn of_vectors(vectors: u16) -> Self {
-        let config = DirectConfig { vectors_max: vectors, depth_max: 16, ..DirectConfig::default() };
+        let config =
+            DirectConfig { vectors_max: vectors, depth_max: 16, ..DirectConfig::default() };
         Self::with(Facts { elements: 129, ..Facts::default() }, config)
     }
 
@@ -114,7 +115,7 @@ impl Rig {
                 self.adapter.provide_memory(regions.collect()).unwrap();
             }
             Some(Need::Isolation) => {
-                self.faults(|faults| faults.removed = true);
+                self.machine.memory().set_bus_master(false);
                 self.isolated = true;
                 self.adapter.handle_isolated();
             }
@@ -139,6 +140,15 @@ impl Rig {
             self.machine.set_now(next);
         }
         panic!("never {what}: {:?}, {:?}", self.adapter.control(), self.events);
+    }
+
+    /// Polls until requests flow, after a bring-up or a reset.
+    #[track_caller]
+    fn until_open(&mut self) {
+        self.until("open", |rig| {
+            let operational = rig.adapter.control().is_operational();
+            operational && rig.adapter.queues().iter().all(IoQueue::is_open)
+        });
     }
 
     /// Polls until every command has come home.
@@ -200,4 +210,24 @@ fn an_idle_adapter_asks_for_a_look_at_the_state_only() {
     assert_eq!((targets[0].id, targets[0].port_name), (TargetId::new(0), TestTarget::NAME.0));
     let arrived = ControlEvent::TargetArrived(targets[0]);
     assert!(rig.events.contains(&arrived) && rig.events.contains(&ControlEvent::Operational));
+}
+
+#[test]
+fn interrupts_name_the_vectors_with_news() {
+    let mut rig = Rig::cold(Facts::default(), DirectConfig::default());
+    rig.adapter.set_interrupts(true);
+    rig.until_open();
+    let vectors = || rig.machine.with_controller(DirectController::take_vectors);
+    vectors();
+    assert_eq!(vectors(), 0);
+    rig.order(3, target::TEST_UNIT_READY, 0);
+    rig.order(1, target::TEST_UNIT_READY, 1);
+    assert!(!rig.machine.with_controller(|c| c.interrupt_level()));
+    rig.machine.run(100);
+    assert_eq!(rig.machine.with_controller(DirectController::take_vectors), 1 << 3 | 1 << 1);
+    assert!(rig.adapter.claims_interrupt(&mut rig.registers));
+    rig.finish();
+    assert!(!rig.adapter.claims_interrupt(&mut rig.registers));
+    assert!(!rig.machine.interrupt_level());
+    assert_eq!(rig.machine.take_messages(), 0, "the host has not been told twice");
 }

@@ -3,6 +3,7 @@
 use hba_core::command::{Cookie, Failure, Nexus, Outcome, Refusal, Request, TargetId, Transfer};
 use hba_core::control::{ControlEvent, ResetReason, Rung};
 use hba_core::port::{BringUpError, TaskManagement, TaskManagementResult};
+use hba_core::queue::Abandoned;
 use hba_core::time::Timeout;
 use scsi_proto::{Lun, Status};
 
@@ -148,7 +149,7 @@ fn a_reset_ends_everything_once() {
     rig.adapter.request_reset(rig.machine.now());
     rig.finish();
     rig.assert_all(16, Outcome::Failed(Failure::Reset));
-    rig.until("open", |rig| rig.adapter.queues().iter().all(|queue| queue.is_open()));
+    rig.until_open();
     assert_eq!(rig.machine.with_controller(|controller| controller.outstanding()), 0);
     let before = rig.ends.len();
     assert_alive(&mut rig);
@@ -174,8 +175,7 @@ fn replies_from_before_a_reset_are_forgotten() {
     let mut rig = holding(4);
     for _ in 0..3 {
         rig.adapter.request_reset(rig.machine.now());
-        rig.until("reset", |rig| !rig.adapter.control().is_operational());
-        rig.until("open", |rig| rig.adapter.queues().iter().all(|queue| queue.is_open()));
+        rig.until_open();
         assert_alive(&mut rig);
     }
     let counters = rig.counters(0);
@@ -189,7 +189,7 @@ fn a_fault_state_resets() {
     rig.finish();
     rig.assert_all(4, Outcome::Failed(Failure::Reset));
     assert!(rig.events.contains(&ControlEvent::ResetBegun(ResetReason::Fault(0x1234))));
-    rig.until("open", |rig| rig.adapter.queues().iter().all(|queue| queue.is_open()));
+    rig.until_open();
     assert_alive(&mut rig);
 }
 
@@ -217,7 +217,9 @@ fn removal_touches_nothing_and_ends_everything_once() {
     assert_eq!(rig.send(0, request).unwrap_err(), Refusal::Gone);
     rig.adapter.request_reset(rig.machine.now());
     rig.adapter.shutdown();
-    (0..10).for_each(|_| drop(rig.poll()));
+    for _ in 0..10 {
+        rig.poll();
+    }
     assert_eq!((rig.ends.len(), rig.machine.stray_accesses()), (16, 0));
     assert!(rig.adapter.stopped().is_some());
     rig.adapter.close().unwrap();
@@ -256,7 +258,7 @@ fn shutdown_leaves_a_controller_without_memory() {
 #[test]
 fn an_adapter_closed_too_early_names_what_is_out() {
     let abandoned = holding(2).adapter.close().unwrap_err();
-    let cookies: Vec<_> = abandoned.iter().flat_map(|queue| queue.cookies()).collect();
+    let cookies: Vec<_> = abandoned.iter().flat_map(Abandoned::cookies).collect();
     assert_eq!(cookies, [&Cookie(0), &Cookie(1), &Cookie(2), &Cookie(3)]);
 }
 

@@ -11,7 +11,8 @@ pub(super) const BLOCK: usize = 512;
 /// Blocks of the unit; addresses beyond them are refused.
 pub(super) const BLOCKS: u32 = 0x1_0000;
 /// ILLEGAL REQUEST, LOGICAL BLOCK ADDRESS OUT OF RANGE, in fixed format.
-pub(super) const OUT_OF_RANGE: [u8; 18] = [0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x21, 0, 0, 0, 0, 0];
+pub(super) const OUT_OF_RANGE: [u8; 18] =
+    [0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x21, 0, 0, 0, 0, 0];
 /// Standard INQUIRY data are this long, whatever was asked for.
 pub(super) const INQUIRY_LEN: usize = 36;
 /// Never answered while [`TestTarget::holds`] is set.
