@@ -25,6 +25,8 @@ pub struct Adapter<P: ControlPort, D: DataBuffer> {
     stopping: Vec<Vector>,
     /// Passes that a stopping queue still gets: a device that never stops posting does not hold up its own reset.
     passes: u32,
+    /// The queue that the next pass begins with, so that a busy one does not keep the batch from the others.
+    first: usize,
 }
 
 /// Service passes that a queue gets before it is stopped with replies pending.
@@ -65,7 +67,7 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
     pub fn new(port: P, recovery: RecoveryConfig, timeouts: ClassTimeouts, now: Instant) -> Self {
         let control = Control::new(port, recovery, now);
         let (queues, stopping) = (Vec::new(), Vec::new());
-        Self { control, queues, timeouts, stopping, passes: 0 }
+        Self { control, queues, timeouts, stopping, passes: 0, first: 0 }
     }
 
     /// Services every queue into `batch`, lets deadlines fire, steps Control and carries its values.
@@ -162,6 +164,10 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
     /// The controller left the bus.
     pub fn handle_gone(&mut self) {
         self.control.handle_gone();
+        // Before anything else, so that no queue touches the device again.
+        while let Some(action) = self.control.poll_action() {
+            self.carry(action);
+        }
     }
 
     /// Asks for a controller reset.
@@ -227,14 +233,16 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         batch: &mut Batch<D>,
     ) -> bool {
         let mut more = false;
-        for at in 0..self.queues.len() {
+        let count = self.queues.len();
+        self.first = if self.first + 1 < count { self.first + 1 } else { 0 };
+        for at in (self.first..count).chain(0..self.first) {
             let serviced = self.queues[at].service(batch);
             if let Some(ack) = serviced.ack {
                 ack.write_to(registers);
             }
             more |= serviced.more;
             if serviced.gone {
-                self.control.handle_gone();
+                self.handle_gone();
             }
             for message in batch.drain_messages() {
                 self.control.handle_message(&message, now, registers);

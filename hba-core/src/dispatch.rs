@@ -329,7 +329,8 @@ mod tests {
     #[test]
     fn b27_allocation_lengths_bound_and_vendor_commands_imply_nothing() {
         let inquiry = Cdb::from_array([0x12, 0, 0, 0, 96, 0]);
-        let mismatch = |length| length_mismatch(&inquiry, Transfer::from_device(length), BlockSize(512));
+        let mismatch =
+            |length| length_mismatch(&inquiry, Transfer::from_device(length), BlockSize(512));
         assert_eq!((mismatch(96), mismatch(255)), (None, None));
         assert!(mismatch(95).is_some(), "the device may send 96 bytes");
         for cdb in [Cdb::from_array([0xc0; 10]), Cdb::from_array([0xff; 16])] {

@@ -301,6 +301,11 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
         &mut self.platform
     }
 
+    /// Gives the platform back; the adapter and its memory are dropped. [`Self::shutdown`] comes first.
+    pub fn into_platform(self) -> L {
+        self.platform
+    }
+
     /// The events since the last call.
     pub fn take_events(&mut self) -> Vec<ControlEvent> {
         core::mem::take(&mut self.events)

@@ -264,7 +264,7 @@ pub trait ControlPort {
 
     /// Looks at the state register and goes on with the port's own work: events, configuration, acknowledges.
     ///
-    /// Called while the controller is operational, at least as often as the returned [`Wait`] says.
+    /// Called while the controller is operational, at the latest at the time in the returned [`Polled::Operational`].
     fn poll(&mut self, now: Instant, registers: &mut dyn Registers) -> Polled;
 
     /// A message that a queue took from its reply path.

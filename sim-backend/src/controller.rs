@@ -54,6 +54,13 @@ pub trait ControllerModel: Send {
     /// Hot removal: takes the target out of a slot; its commands end as the controller reports them.
     fn detach(&mut self, slot: usize) -> Option<Box<dyn Target>>;
 
+    /// The target in a slot loses power or gets it back; without power it does not exist for the controller.
+    ///
+    /// A model that reports topology, or that has commands to end, does more than this default.
+    fn set_target_power(&mut self, slot: usize, on: bool) {
+        self.topology_mut().set_power(slot, on);
+    }
+
     /// The controller loses power: it forgets everything and its registers read all ones.
     fn power_cut(&mut self);
 

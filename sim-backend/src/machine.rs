@@ -1,8 +1,8 @@
 //! A controller, its targets and host memory as one machine, and the registers as the platform reaches them.
 
-use core::time::Duration;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hba_core::register::{RegOffset, Registers};
@@ -27,7 +27,7 @@ pub struct SimMachine<C> {
 /// What loses power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PowerDomain {
-    /// The targets; the controller stays up and sees them vanish from its point of view.
+    /// The targets; the controller stays up, ends their commands and reports that they are gone.
     Targets,
     /// Targets and controller. Host memory keeps its contents: it belongs to the test.
     Machine,
@@ -188,22 +188,27 @@ impl<C: ControllerModel> SimMachine<C> {
         shared.controller.take_messages()
     }
 
-    /// Power fails, now: volatile caches are lost, commands in flight never end.
+    /// Power fails, now: volatile caches are lost. With the controller's power, commands in flight never end.
     pub fn cut_power(&self, domain: PowerDomain) {
         let mut shared = self.lock();
         if domain == PowerDomain::Machine {
             shared.controller.power_cut();
         }
-        shared.controller.topology_mut().targets_mut().for_each(Target::power_cut);
+        shared.set_targets_power(false);
     }
 
     /// Power is back.
     pub fn restore_power(&self, domain: PowerDomain) {
         let mut shared = self.lock();
-        shared.controller.topology_mut().targets_mut().for_each(Target::power_on);
+        shared.set_targets_power(true);
         if domain == PowerDomain::Machine {
             shared.controller.power_on();
         }
+    }
+
+    /// Power of one target: see [`ControllerModel::set_target_power`].
+    pub fn set_target_power(&self, slot: usize, on: bool) {
+        self.lock().controller.set_target_power(slot, on);
     }
 
     /// How often registers were touched so far.
@@ -273,6 +278,12 @@ impl<C: ControllerModel> Shared<C> {
     fn work(&mut self) {
         if self.budget != 0 {
             self.controller.run(self.now, self.budget);
+        }
+    }
+
+    fn set_targets_power(&mut self, on: bool) {
+        for slot in 0..self.controller.topology().slots() {
+            self.controller.set_target_power(slot, on);
         }
     }
 

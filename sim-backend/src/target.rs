@@ -3,8 +3,8 @@
 //! A controller model reads a command from host memory, turns it into a [`Task`] and hands it to a [`Target`] together
 //! with a [`DataPhase`] that moves bytes to and from the initiator. The target knows nothing of frames or registers.
 
-use core::fmt;
 use alloc::sync::Arc;
+use core::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hba_core::time::Instant;
@@ -144,7 +144,10 @@ impl Executed {
 /// The answer of a target to one offer of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a held task has to be offered again"]
-#[expect(clippy::large_enum_variant, reason = "sense data is held in place: one value per command, at once taken apart")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "sense data is held in place: one value per command, at once taken apart"
+)]
 pub enum Execution {
     /// The command ended; the target has forgotten it.
     Done(Executed),

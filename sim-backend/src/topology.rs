@@ -14,6 +14,8 @@ struct Slot {
     target: Option<Box<dyn Target>>,
     /// While set the controller offers the target no task.
     held: bool,
+    /// While set the target has no power and does not exist for the controller.
+    off: bool,
 }
 
 /// A slot number that is too large, or a slot that is in use; the target comes back.
@@ -49,7 +51,7 @@ impl Topology {
         let slots = self.slots.len();
         match self.slots.get_mut(slot) {
             Some(entry) if entry.target.is_none() => {
-                *entry = Slot { target: Some(target), held: false };
+                *entry = Slot { target: Some(target), held: false, off: false };
                 Ok(())
             }
             _ => Err(AttachError { target, slot, slots }),
@@ -61,20 +63,36 @@ impl Topology {
         self.slots.get_mut(slot).and_then(|entry| entry.target.take())
     }
 
-    /// The target in a slot.
+    /// The target in a slot, if it has power.
     #[must_use]
-    pub fn target(&self, slot: usize) -> Option<&dyn Target> {
-        self.slots.get(slot)?.target.as_deref()
+    pub fn target(&self, slot: usize) -> Option<&(dyn Target + 'static)> {
+        self.slots.get(slot).filter(|entry| !entry.off)?.target.as_deref()
     }
 
-    /// The target in a slot.
+    /// The target in a slot, if it has power.
     pub fn target_mut(&mut self, slot: usize) -> Option<&mut (dyn Target + 'static)> {
-        self.slots.get_mut(slot)?.target.as_deref_mut()
+        self.slots.get_mut(slot).filter(|entry| !entry.off)?.target.as_deref_mut()
     }
 
-    /// All targets, in slot order.
+    /// All targets that have power, in slot order.
     pub fn targets_mut(&mut self) -> impl Iterator<Item = &mut (dyn Target + 'static)> {
-        self.slots.iter_mut().filter_map(|entry| entry.target.as_deref_mut())
+        let powered = self.slots.iter_mut().filter(|entry| !entry.off);
+        powered.filter_map(|entry| entry.target.as_deref_mut())
+    }
+
+    /// Cuts or restores the power of the target in a slot. Returns whether that changed anything.
+    pub fn set_power(&mut self, slot: usize, on: bool) -> bool {
+        let Some(entry) = self.slots.get_mut(slot).filter(|entry| entry.off == on) else {
+            return false;
+        };
+        let Some(target) = &mut entry.target else { return false };
+        entry.off = !on;
+        if on {
+            target.power_on();
+        } else {
+            target.power_cut();
+        }
+        true
     }
 
     /// Stops (or resumes) offering tasks to the target in a slot: a disk that has gone quiet.

@@ -43,6 +43,8 @@ pub struct Control<P: ControlPort> {
     targets: Vec<TargetInfo>,
     /// Whether the controller may interrupt while it is operational.
     interrupts: bool,
+    /// A shutdown waits for the end of a bring-up.
+    closing: bool,
 }
 
 /// Where the adapter is.
@@ -112,6 +114,7 @@ impl<P: ControlPort> Control<P> {
             events: Events::new(),
             targets: Vec::new(),
             interrupts: false,
+            closing: false,
         }
     }
 
@@ -159,9 +162,12 @@ impl<P: ControlPort> Control<P> {
         self.vectors = queues.len() as u16;
         let depth = self.port.limits().map_or(0, |l| usize::from(l.queue_depth));
         let tags = depth * queues.len();
-        self.recovery.reserve(tags);
+        self.recovery.reserve(tags, queues.len());
         self.actions.reserve(tags + 8 * queues.len() + 8);
-        self.state = State::BringingUp { start: Start::Attach, serving: false };
+        // The controller may have left, or the adapter been shut down, while memory was allocated.
+        if self.state == State::AwaitingMemory {
+            self.state = State::BringingUp { start: Start::Attach, serving: false };
+        }
         Ok(queues)
     }
 
@@ -250,7 +256,11 @@ impl<P: ControlPort> Control<P> {
         match self.state {
             State::Operational => self.quiesce(Start::Shutdown),
             State::AwaitingMemory => self.state = State::Down,
-            _ => {}
+            State::Quiescing { missing, .. } => {
+                self.state = State::Quiescing { start: Start::Shutdown, missing };
+            }
+            State::BringingUp { .. } => self.closing = true,
+            State::Isolating | State::Down | State::Gone | State::Dead => {}
         }
     }
 
@@ -293,6 +303,11 @@ impl<P: ControlPort> Control<P> {
     ) -> Option<Instant> {
         match self.port.bring_up(now, registers) {
             BringUp::Wait(at) => Some(at),
+            // Reset, and never told of any memory.
+            BringUp::NeedMemory if self.closing => {
+                self.state = State::Down;
+                None
+            }
             BringUp::NeedMemory => {
                 self.state = State::AwaitingMemory;
                 self.actions.push_back(Action::ProvideMemory(self.port.memory_plan()));
@@ -320,6 +335,9 @@ impl<P: ControlPort> Control<P> {
                 self.port.set_interrupts(self.interrupts, registers);
                 self.state = State::Operational;
                 self.events.push(ControlEvent::Operational);
+                if self.closing {
+                    self.quiesce(Start::Shutdown);
+                }
                 Some(now)
             }
             BringUp::Gone => {

@@ -92,6 +92,8 @@ pub(super) struct Recovery {
     output: VecDeque<RecoveryOutput>,
     next_id: u32,
     next_drain: u32,
+    /// The number of the last mark of each vector.
+    marks: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -111,12 +113,14 @@ enum Purpose {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The function is to be sent.
-    Unsent,
+    /// The function is to be sent; the port has had no frame for it, and at this time the job gives up.
+    Unsent { deadline: Option<Instant> },
     /// The function is out.
     Sent { id: TaskManagementId, deadline: Instant },
     /// The function was answered; queues are being drained.
     Draining { number: u32, missing: u16, result: TaskManagementResult },
+    /// No function helped: the reset of the controller, asked for already, collects the ticket.
+    Spent,
 }
 
 impl Recovery {
@@ -129,11 +133,14 @@ impl Recovery {
             output: VecDeque::with_capacity(REQUESTS_MAX),
             next_id: 0,
             next_drain: 0,
+            marks: Vec::new(),
         }
     }
 
     /// Makes room for a ticket of every tag, so that nothing is allocated while it is needed.
-    pub(super) fn reserve(&mut self, tags: usize) {
+    pub(super) fn reserve(&mut self, tags: usize, vectors: usize) {
+        // As if before the first request.
+        self.marks = alloc::vec![u32::MAX; vectors];
         self.waiting.reserve(tags);
         self.output.reserve(tags);
     }
@@ -162,8 +169,8 @@ impl Recovery {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let deadline = |job: &Job| match job.phase {
             Phase::Sent { deadline, .. } => Some(deadline),
-            Phase::Unsent => Some(Instant::ZERO),
-            Phase::Draining { .. } => None,
+            Phase::Unsent { deadline } => Some(deadline.unwrap_or(Instant::ZERO)),
+            Phase::Draining { .. } | Phase::Spent => None,
         };
         self.jobs.iter().filter_map(deadline).min()
     }
@@ -177,13 +184,19 @@ impl Recovery {
     ) {
         self.start_jobs();
         for at in 0..self.jobs.len() {
-            if matches!(self.jobs[at].phase, Phase::Sent { deadline, .. } if deadline <= now) {
+            let deadline = match self.jobs[at].phase {
+                Phase::Sent { deadline, .. } => Some(deadline),
+                Phase::Unsent { deadline } => deadline,
+                Phase::Draining { .. } | Phase::Spent => None,
+            };
+            if deadline.is_some_and(|deadline| deadline <= now) {
                 self.escalate(at, None);
             }
         }
         self.sweep();
         for at in 0..self.jobs.len() {
-            if self.jobs[at].phase == Phase::Unsent && !self.send(at, now, port, registers) {
+            let unsent = matches!(self.jobs[at].phase, Phase::Unsent { .. });
+            if unsent && !self.send(at, now, port, registers) {
                 return;
             }
         }
@@ -207,10 +220,12 @@ impl Recovery {
     }
 
     pub(super) fn handle_drained(&mut self, mark: DrainMark) {
+        let Some(last) = self.marks.get_mut(usize::from(mark.vector.0)) else { return };
+        let last = core::mem::replace(last, mark.number);
         for at in 0..self.jobs.len() {
             let Phase::Draining { number, missing, result } = self.jobs[at].phase else { continue };
-            // Emptiness seen for a younger request was seen after this one's, too.
-            if mark.number.wrapping_sub(number) > u32::MAX / 2 {
+            // Emptiness seen for a younger request was seen after this one's, too, and counts once.
+            if is_before(mark.number, number) || !is_before(last, number) {
                 continue;
             }
             let missing = missing.saturating_sub(1);
@@ -273,10 +288,13 @@ impl Recovery {
             }
         };
         let id = id.unwrap_or_else(|| self.new_id());
+        let deadline = now + self.wait_of(task);
         if port.send_task_management(task, id, now, registers).is_err() {
+            if let Phase::Unsent { deadline: give_up } = &mut self.jobs[at].phase {
+                give_up.get_or_insert(deadline);
+            }
             return false;
         }
-        let deadline = now + self.wait_of(task);
         self.jobs[at].phase = Phase::Sent { id, deadline };
         self.output.extend(event.map(RecoveryOutput::Event));
         true
@@ -329,8 +347,11 @@ impl Recovery {
         match &mut job.purpose {
             Some(Purpose::End(_, rung)) => {
                 *rung = rung.next();
-                job.phase = Phase::Unsent;
-                if *rung == Rung::ControllerReset {
+                job.phase = match rung {
+                    Rung::ControllerReset => Phase::Spent,
+                    _ => Phase::Unsent { deadline: None },
+                };
+                if job.phase == Phase::Spent {
                     self.output.push_back(RecoveryOutput::ResetController);
                 }
             }
@@ -366,7 +387,7 @@ impl Recovery {
 
 impl Job {
     fn new(purpose: Purpose) -> Self {
-        Self { purpose: Some(purpose), phase: Phase::Unsent }
+        Self { purpose: Some(purpose), phase: Phase::Unsent { deadline: None } }
     }
 
     fn works_on(&self, nexus: Nexus) -> bool {
@@ -397,6 +418,40 @@ impl Rung {
     }
 }
 
+/// Whether drain request `a` is older than `b`; the numbers wrap.
+const fn is_before(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b) > u32::MAX / 2
+}
+
 fn overtaken(id: TaskManagementId) -> RecoveryOutput {
     RecoveryOutput::Event(ControlEvent::TaskManagement(id, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::TargetId;
+
+    fn draining(number: u32) -> Job {
+        let purpose = Purpose::Perform(
+            TaskManagementId(number),
+            TaskManagement::TargetReset(TargetId::new(0)),
+        );
+        let result = TaskManagementResult::Complete;
+        Job { purpose: Some(purpose), phase: Phase::Draining { number, missing: 2, result } }
+    }
+
+    #[test]
+    fn two_marks_of_one_vector_do_not_stand_for_another_s() {
+        let mut recovery = Recovery::new(RecoveryConfig::default());
+        recovery.reserve(4, 2);
+        recovery.jobs = alloc::vec![draining(0), draining(1)];
+        let mut mark = |vector, number| {
+            recovery.handle_drained(DrainMark { vector: Vector(vector), number });
+            recovery.jobs.len()
+        };
+        assert_eq!(mark(0, 0), 2);
+        assert_eq!(mark(0, 1), 2, "vector 1 has not been seen empty");
+        assert_eq!(mark(1, 1), 0, "a younger mark answers both requests");
+    }
 }

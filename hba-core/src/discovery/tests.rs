@@ -58,6 +58,8 @@ struct Device {
     single_pages: bool,
     wce: Option<bool>,
     vpd: bool,
+    /// Every VPD page is answered with the list of pages.
+    vpd_lies: bool,
     /// Answers given to TEST UNIT READY before it says GOOD.
     not_ready: Vec<Reply>,
     /// Answers given to whatever comes first.
@@ -90,6 +92,7 @@ impl Device {
             single_pages: true,
             wce: Some(true),
             vpd: true,
+            vpd_lies: false,
             not_ready: vec![],
             first: vec![],
             log: vec![],
@@ -156,7 +159,9 @@ impl Device {
             id: &[0x50, 1, 2, 3, 4, 5, 6, 7],
         };
         let id_len = id.emit(&mut body).expect("room");
-        let body = match PageCode(inquiry.page_code) {
+        let asked = PageCode(inquiry.page_code);
+        let code = if self.vpd_lies { PageCode::SUPPORTED_PAGES } else { asked };
+        let body = match code {
             _ if !self.vpd => &[][..],
             PageCode::SUPPORTED_PAGES => &[0x00, 0x80, 0x83],
             PageCode::UNIT_SERIAL_NUMBER => b"  SN\x01123 ",
@@ -167,7 +172,7 @@ impl Device {
             return Reply::check(SenseKey::ILLEGAL_REQUEST, 0x24, 0);
         }
         let mut out = [0; 128];
-        let len = vpd::emit(PageCode(inquiry.page_code), body, &mut out).expect("room");
+        let len = vpd::emit(code, body, &mut out).expect("room");
         Reply::good(&out[..len])
     }
 
@@ -202,6 +207,7 @@ fn run_with(
     let mut discovery = Discovery::with_config(&targets(&ids), config);
     let (mut now, mut waits) = (Instant::from_millis(1000), vec![]);
     while !discovery.is_done() {
+        assert!(devices.values().all(|device| device.log.len() < 5000), "it does not end");
         let Some(probe) = discovery.poll_request(now) else {
             let next = discovery.next_deadline().expect("nothing is out");
             assert!(next > now, "what is due is given");
@@ -268,6 +274,13 @@ fn an_old_disk_is_found_with_what_it_has() {
     assert_eq!((unit.blocks, unit.block_size), (100, BlockSize(520)));
     assert_eq!((unit.write_cache, unit.dpofua), (WriteCache::Unknown, false));
     assert_eq!((&unit.serial[..], unit.wwn), ("", None));
+}
+
+#[test]
+fn a_page_that_was_not_asked_for_says_nothing() {
+    let (units, _, device) = run(Device { vpd_lies: true, ..Device::modern() });
+    assert!(device.log.contains(&"12018300fc00".into()));
+    assert_eq!((&units[0].serial[..], units[0].wwn), ("", None));
 }
 
 #[test]

@@ -278,8 +278,14 @@ mod tests {
         let beyond = [segment(0x1000, 16), segment(0xffff_fff0, 32), segment(0x2000, 16)];
         let mut elements = Elements::new(&beyond, 64, limits(u32::MAX, 0));
         assert_eq!(elements.take_next(), Ok(Some(segment(0x1000, 16))));
-        assert!(matches!(elements.take_next(), Err(ScatterError::Address(fault)) if fault.len == 32));
-        assert_eq!(elements.take_next(), Ok(None), "the bytes behind the gap are not the next ones");
+        assert!(
+            matches!(elements.take_next(), Err(ScatterError::Address(fault)) if fault.len == 32)
+        );
+        assert_eq!(
+            elements.take_next(),
+            Ok(None),
+            "the bytes behind the gap are not the next ones"
+        );
 
         let mut short = Elements::new(&beyond[..1], 17, limits(u32::MAX, 0));
         assert_eq!(short.count(), Err(ScatterError::TooShort { missing: 1 }));

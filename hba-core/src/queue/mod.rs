@@ -501,8 +501,8 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             }
             from = slot + 1;
             let expired = self.slots.record(slot).is_some_and(|r| r.expired);
-            let failure = if expired { Failure::TimedOut } else { failure };
-            self.complete_failed(slot, failure, batch);
+            let late = expired && failure == Failure::Reset;
+            self.complete_failed(slot, if late { Failure::TimedOut } else { failure }, batch);
         }
         self.condemned = 0;
         self.phase = match after {

@@ -4,10 +4,10 @@
     reason = "memory that two sides change at any moment cannot be a Rust reference"
 )]
 
+use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use alloc::sync::Arc;
 
 use hba_core::dma::{BusAddr, DmaRegion};
 

@@ -1,7 +1,7 @@
 //! Accesses of the device that went wrong.
 
-use core::fmt;
 use alloc::collections::VecDeque;
+use core::fmt;
 
 use hba_core::dma::BusAddr;
 

@@ -7,8 +7,8 @@ mod block;
 mod device;
 mod fault;
 
-use core::fmt;
 use alloc::sync::{Arc, Weak};
+use core::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hba_core::dma::{BusAddr, DmaRegion, RegionBuffer};

@@ -2,8 +2,9 @@
 
 use hba_core::dma::BusAddr;
 
+use super::codes::IocStatus;
 use super::config_pages::{NoPage, Page, page_type};
-use super::layout::{Config, ConfigReply, IocStatus, view};
+use super::layout::{Config, ConfigReply, view};
 use super::{Mpi1Controller, Via};
 
 /// Action. Source: measured layouts, `MSG_CONFIG`.

@@ -100,7 +100,10 @@ impl Mpi1Controller {
             // Single function, RAID disabled.
             1 => Ok(body.u32(0x41).page(2)),
             2..=4 if !self.personality.behaviour.qemu_pages => Err(NoPage::Page),
-            2 => Ok(body.u32(0).u32(0x100).zeros(20).page(2)),
+            2 => {
+                body.u32(0).u32(0x100).u8(0).u8(self.personality.identity.pci_devfn);
+                Ok(body.zeros(18).page(2))
+            }
             3 => Ok(body.zeros(8).page(1)),
             4 => Ok(body.zeros(16).page(0)),
             _ => Err(NoPage::Page),
@@ -112,8 +115,9 @@ impl Mpi1Controller {
         match number {
             0 => {
                 body.zeros(8).u16(VENDOR_LSI).u16(DEVICE_SAS1068).zeros(4);
-                // Class code 01_00_00 (SCSI), then the subsystem ids.
-                Ok(body.u32(0x0001_0000).u16(VENDOR_LSI).u16(0x8000).page(1))
+                // Class code 01_00_00 (SCSI), where QEMU puts its 16-bit class; then the subsystem ids.
+                let class = if self.personality.behaviour.qemu_pages { 0x0100 } else { 0x01_0000 };
+                Ok(body.u32(class).u16(VENDOR_LSI).u16(0x8000).page(1))
             }
             1 => Ok(body.bytes(&self.pages.ioc_1).page(3)),
             2 => Ok(body.zeros(8).page(4)),

@@ -4,9 +4,8 @@ use alloc::collections::VecDeque;
 
 use zerocopy::IntoBytes;
 
-use super::layout::{
-    EventAck, EventNotifyReply, IocStatus, RequestHeader, SasDeviceStatusChange, view,
-};
+use super::codes::IocStatus;
+use super::layout::{EventAck, EventNotifyReply, RequestHeader, SasDeviceStatusChange, view};
 use super::registers::IocState;
 use super::{Mpi1Controller, Via};
 use crate::target::SasAddress;
@@ -148,7 +147,7 @@ fn event_reply(context: u32, event: u32, data_len: usize) -> EventNotifyReply {
     EventNotifyReply {
         event_data_length: ((data_len / 4) as u16).into(),
         msg_length: ((size_of::<EventNotifyReply>() + data_len) / 4) as u8,
-        function: super::layout::function::EVENT_NOTIFICATION,
+        function: super::codes::function::EVENT_NOTIFICATION,
         msg_flags: CONTINUATION_REPLY,
         msg_context: context.into(),
         event: event.into(),

@@ -1,6 +1,6 @@
 //! Faults that a test can order. All fields may be changed at any time; counts run down to 0.
 
-use super::layout::IocStatus;
+use super::codes::IocStatus;
 
 /// What goes wrong, and how often.
 #[derive(Clone, Debug, Default)]

@@ -4,9 +4,9 @@ use hba_core::dma::BusAddr;
 use hba_core::time::Instant;
 use zerocopy::IntoBytes;
 
+use super::codes::{IocStatus, function};
 use super::layout::{
-    DefaultReply, IocFactsReply, IocInit, IocInitReply, IocStatus, PortFactsReply, RequestHeader,
-    function, view,
+    DefaultReply, IocFactsReply, IocInit, IocInitReply, PortFactsReply, RequestHeader, view,
 };
 use super::personality::Facts;
 use super::registers::{FaultCode, IocState};

@@ -4,10 +4,12 @@
 //! [`Personality`] decides whether it behaves like the hardware that drivers describe or like QEMU's `mptsas1068`.
 //! No value from the host makes it panic, loop or reach past what the host mapped.
 
+mod codes;
 mod config;
 mod config_pages;
 mod data;
 mod diagnostic;
+mod doorbell;
 mod events;
 mod faults;
 mod fifos;
@@ -18,6 +20,7 @@ mod messages;
 mod personality;
 pub mod registers;
 mod replies;
+mod resets;
 pub mod script;
 mod scsi_io;
 mod sgl;
@@ -36,8 +39,8 @@ use crate::schedule::Schedule;
 use crate::target::Target;
 use crate::topology::{AttachError, Topology};
 
+pub use codes::IocStatus;
 pub use faults::Faults;
-pub use layout::IocStatus;
 pub use personality::{Behaviour, Facts, Identity, Personality};
 pub use registers::{FaultCode, IocState};
 
@@ -45,13 +48,12 @@ use config_pages::Pages;
 use diagnostic::Diagnostic;
 use events::Events;
 use fifos::Fifos;
-use handshake::{Handshake, Taken};
+use handshake::Handshake;
 use interrupts::Interrupts;
 use messages::{Init, PortEnable};
 use registers::{
-    DIAGNOSTIC, DOORBELL, DOORBELL_USED, FUNCTION_HANDSHAKE, FUNCTION_IO_UNIT_RESET,
-    FUNCTION_MESSAGE_UNIT_RESET, INT_DOORBELL, INT_MASK, INT_REPLY, INT_STATUS, REPLY_FIFO,
-    REQUEST_FIFO, REQUEST_HI_PRI_FIFO, STATUS_DOORBELL_PENDING, WHO_INIT_SHIFT, WRITE_SEQUENCE,
+    DIAGNOSTIC, DOORBELL, INT_MASK, INT_STATUS, REPLY_FIFO, REQUEST_FIFO, REQUEST_HI_PRI_FIFO,
+    STATUS_DOORBELL_PENDING, WRITE_SEQUENCE,
 };
 use replies::Replies;
 use task_mgmt::ParkedAbort;
@@ -187,7 +189,7 @@ impl Mpi1Controller {
         match offset {
             DOORBELL => self.write_doorbell(value),
             WRITE_SEQUENCE => self.diagnostic.write_sequence(value),
-            DIAGNOSTIC if self.diagnostic.write(value) => self.reset_adapter(),
+            DIAGNOSTIC => self.write_diagnostic(value),
             INT_STATUS => self.acknowledge_doorbell(),
             INT_MASK => self.interrupts.set_mask(value),
             REQUEST_FIFO => self.post_request(value, false),
@@ -232,134 +234,6 @@ impl Mpi1Controller {
 
     const fn is_gone(&self) -> bool {
         self.faults.removed || !self.powered
-    }
-
-    fn read_doorbell(&mut self) -> u32 {
-        let mut value = self.state.doorbell_bits();
-        value |= u32::from(self.init.who_init & 7) << WHO_INIT_SHIFT;
-        if self.handshake.is_reply() {
-            let survived = self.interrupts.status() & INT_DOORBELL == 0;
-            if survived && self.personality.behaviour.handshake_survives_reset {
-                // QEMU 7.2 checks an invariant here that a reset breaks, and the emulator ends.
-                self.faults.removed = true;
-                return ALL_ONES;
-            }
-            let half = self.handshake.read(self.personality.behaviour.doorbell_read_advances);
-            value = value & !0xffff | u32::from(half);
-        }
-        if self.handshake.in_use() {
-            value |= DOORBELL_USED;
-        }
-        value
-    }
-
-    fn write_doorbell(&mut self, value: u32) {
-        if self.personality.behaviour.doorbell_is_immediate && !self.faults.stuck_doorbell {
-            self.take_doorbell_word(value);
-        } else {
-            // A word that comes before the last one was taken replaces it.
-            self.doorbell_word = Some(value);
-        }
-    }
-
-    fn consume_doorbell_word(&mut self) -> bool {
-        if self.faults.stuck_doorbell || self.state == IocState::Reset {
-            return false;
-        }
-        let word = self.doorbell_word.take();
-        word.map(|word| self.take_doorbell_word(word)).is_some()
-    }
-
-    fn take_doorbell_word(&mut self, word: u32) {
-        match self.handshake.take(word) {
-            Taken::Word => {}
-            Taken::Message(message) => self.handle_message(&message, None, Via::Doorbell),
-            Taken::Function(FUNCTION_HANDSHAKE) => {
-                self.handshake.start((word >> 16) as u8);
-                self.interrupts.raise(INT_DOORBELL);
-            }
-            Taken::Function(FUNCTION_MESSAGE_UNIT_RESET) => self.reset_message_unit(),
-            Taken::Function(FUNCTION_IO_UNIT_RESET) => {
-                if !self.personality.behaviour.diagnostic_is_unlocked {
-                    self.reset_message_unit();
-                }
-            }
-            Taken::Function(_) => {}
-        }
-    }
-
-    fn acknowledge_doorbell(&mut self) {
-        let advances = self.personality.behaviour.doorbell_read_advances;
-        let again = self.handshake.acknowledge(advances);
-        self.interrupts.clear(INT_DOORBELL);
-        if again {
-            self.interrupts.raise(INT_DOORBELL);
-        }
-    }
-
-    /// Source of the states in which it is obeyed: bring-up order of the Linux driver; QEMU measured.
-    fn reset_message_unit(&mut self) {
-        let faulted = matches!(self.state, IocState::Fault(_));
-        let behaviour = &self.personality.behaviour;
-        let refused = faulted && !behaviour.message_unit_reset_clears_fault;
-        if refused || self.faults.ignore_message_unit_reset {
-            return;
-        }
-        let takes = behaviour.message_unit_reset_time;
-        let bus_reset = behaviour.reset_counts_nothing;
-        self.forget_messages();
-        if bus_reset {
-            self.topology.targets_mut().for_each(Target::target_reset);
-        } else {
-            self.init = Init::new(&self.personality.facts);
-        }
-        self.begin_reset(takes);
-    }
-
-    fn reset_adapter(&mut self) {
-        let behaviour = &self.personality.behaviour;
-        let takes = behaviour.diagnostic_reset_time;
-        let bus_reset = behaviour.reset_counts_nothing;
-        let who_init = self.init.who_init;
-        self.forget_messages();
-        self.diagnostic.note_reset();
-        self.interrupts.set_mask(INT_REPLY | INT_DOORBELL);
-        self.init = Init::new(&self.personality.facts);
-        if bus_reset {
-            self.init.who_init = who_init;
-            self.topology.targets_mut().for_each(Target::target_reset);
-        } else {
-            self.topology.targets_mut().for_each(Target::i_t_nexus_loss);
-        }
-        self.begin_reset(takes);
-    }
-
-    /// Drops every message, reply and event. Commands in flight never answer.
-    fn forget_messages(&mut self) {
-        self.fifos.clear();
-        self.interrupts.reset();
-        self.replies = Replies::default();
-        self.tasks.clear();
-        self.parked_aborts.clear();
-        self.events = Events::default();
-        self.port_enable = PortEnable::default();
-        self.doorbell_word = None;
-        if !self.personality.behaviour.handshake_survives_reset {
-            self.handshake.end();
-        }
-    }
-
-    fn begin_reset(&mut self, takes: core::time::Duration) {
-        self.state = IocState::Reset;
-        self.reset_until = self.now + takes;
-        self.finish_reset();
-    }
-
-    fn finish_reset(&mut self) {
-        let due = self.reset_until <= self.now && !self.faults.stuck_in_reset;
-        if self.state == IocState::Reset && due {
-            self.state = IocState::Ready;
-        }
     }
 
     /// Reads a frame. Where the personality ignores DMA faults, what is not mapped reads as zeros.
@@ -414,6 +288,17 @@ impl ControllerModel for Mpi1Controller {
         let target = self.topology.remove(slot)?;
         self.note_detached(slot, target.sas_address());
         Some(target)
+    }
+
+    fn set_target_power(&mut self, slot: usize, on: bool) {
+        let address = self.topology.target(slot).map(Target::sas_address);
+        if !self.topology.set_power(slot, on) {
+            return;
+        }
+        match address {
+            Some(address) if !on => self.note_detached(slot, address),
+            _ => self.note_attached(slot),
+        }
     }
 
     fn power_cut(&mut self) {

@@ -57,6 +57,8 @@ pub struct Identity {
     pub unique_value: u64,
     /// The SAS address of the controller.
     pub sas_address: u64,
+    /// PCI device and function number: device in bits 7:3.
+    pub pci_devfn: u8,
 }
 
 /// Behaviour in which hardware and emulators differ.
@@ -149,6 +151,7 @@ impl Personality {
             board_tracer: "SIM0000001",
             unique_value: 0x0001_0000_4d49_5331,
             sas_address: 0x5006_05b0_0000_1068,
+            pci_devfn: 0x40,
         };
         let behaviour = Behaviour {
             doorbell_is_immediate: false,
@@ -208,6 +211,7 @@ impl Personality {
             board_tracer: "0000111122223333",
             unique_value: 0x0053_504d_554d_4551,
             sas_address: 0x3525_4000_0000_0000,
+            pci_devfn: 0,
         };
         let behaviour = Behaviour {
             doorbell_is_immediate: true,
@@ -249,5 +253,15 @@ impl Personality {
         let mut personality = Self::qemu();
         personality.behaviour.handshake_survives_reset = true;
         personality
+    }
+
+    /// As this personality, with the numbers that QEMU derives from the PCI device number on bus 0.
+    #[must_use]
+    pub const fn at_pci_device(mut self, device: u8) -> Self {
+        let devfn = device << 3;
+        self.identity.pci_devfn = devfn;
+        self.identity.unique_value |= (devfn as u64) << 56;
+        self.identity.sas_address |= (device as u64) << 8;
+        self
     }
 }

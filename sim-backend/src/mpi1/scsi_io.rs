@@ -4,9 +4,10 @@ use hba_core::dma::{BusAddr, Segment};
 use scsi_proto::{Cdb, Direction, Lun, Status, TaskAttribute};
 use zerocopy::IntoBytes;
 
+use super::codes::IocStatus;
 use super::data::SglData;
 use super::faults::take_value;
-use super::layout::{IocStatus, ScsiIoReply, ScsiIoRequest, view};
+use super::layout::{ScsiIoReply, ScsiIoRequest, view};
 use super::sgl::Walk;
 use super::tasks::Accepted;
 use super::{Mpi1Controller, Via};

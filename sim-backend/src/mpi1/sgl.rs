@@ -6,7 +6,7 @@
 use hba_core::dma::{BusAddr, Segment};
 use scsi_proto::Direction;
 
-use super::layout::IocStatus;
+use super::codes::IocStatus;
 use crate::memory::DeviceMemory;
 
 /// Bits 23:0 of the first word of a simple element.

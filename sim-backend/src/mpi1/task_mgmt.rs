@@ -2,8 +2,9 @@
 
 use zerocopy::IntoBytes;
 
+use super::codes::IocStatus;
 use super::faults::{take, take_value};
-use super::layout::{IocStatus, ScsiTaskMgmt, ScsiTaskMgmtReply, view};
+use super::layout::{ScsiTaskMgmt, ScsiTaskMgmtReply, view};
 use super::registers::INT_DOORBELL;
 use super::tasks::Accepted;
 use super::{Mpi1Controller, Via};

@@ -87,7 +87,7 @@ impl<const BITS: u32> Model<BITS> {
     fn apply(&mut self, op: Op) {
         match op {
             Op::Submit => self.submit(),
-            Op::Good(at) => self.answer(at, |name| Posted::Good(name)),
+            Op::Good(at) => self.answer(at, Posted::Good),
             Op::Detail(at, count) => self.answer(at, |name| {
                 let detail = detail(Status::GOOD, Transferred::Bytes(count));
                 Posted::Detail(name, detail, vec![])
@@ -127,7 +127,7 @@ impl<const BITS: u32> Model<BITS> {
             Op::Gone => {
                 self.bench.queue.handle_gone(Failure::ControllerGone);
                 self.out.values_mut().for_each(|out| out.held = false);
-                self.gone.get_or_insert(self.bench.queue.port().touches);
+                self.gone.get_or_insert_with(|| self.bench.queue.port().touches);
             }
         }
         self.check();

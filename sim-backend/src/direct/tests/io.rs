@@ -3,6 +3,7 @@
 use hba_core::command::{Cookie, Failure, Nexus, Outcome, Refusal, Request, TargetId, Transfer};
 use hba_core::dma::{RegionBuffer, ScatterError};
 use hba_core::port::Unsendable;
+use hba_core::queue::Batch;
 use hba_core::time::Timeout;
 use scsi_proto::{Lun, Opcode, Status};
 
@@ -241,4 +242,21 @@ fn a_long_timeout_does_not_fire() {
     rig.target.lock().unwrap().holds = false;
     rig.finish();
     rig.assert_all(1, GOOD);
+}
+
+#[test]
+fn a_busy_vector_leaves_room_in_the_batch() {
+    let mut rig = Rig::new();
+    rig.batch = Batch::new(4);
+    for cookie in 0..200 {
+        for vector in 0..2 {
+            while rig.adapter.queues()[usize::from(vector)].outstanding() < 16 {
+                rig.order(vector, TEST_UNIT_READY, cookie);
+            }
+        }
+        rig.machine.run(100);
+        rig.poll();
+    }
+    let [first, second] = [0, 1].map(|vector| rig.counters(vector).completed);
+    assert!(first.abs_diff(second) <= 8, "{first} on one vector, {second} on the other");
 }

@@ -2,7 +2,7 @@
 
 use hba_core::command::{Cookie, Failure, Nexus, Outcome, Refusal, Request, TargetId, Transfer};
 use hba_core::control::{ControlEvent, ResetReason, Rung};
-use hba_core::port::{BringUpError, TaskManagement, TaskManagementResult};
+use hba_core::port::{BringUpError, ControlPort, TaskManagement, TaskManagementResult};
 use hba_core::queue::Abandoned;
 use hba_core::time::Timeout;
 use scsi_proto::{Lun, Status};
@@ -30,6 +30,7 @@ fn holding(count: u64) -> Rig {
 /// The rig still works.
 #[track_caller]
 fn assert_alive(rig: &mut Rig) {
+    rig.until_open();
     rig.ends.clear();
     rig.order(0, TEST_UNIT_READY, 0);
     rig.order(1, TEST_UNIT_READY, 1);
@@ -175,7 +176,6 @@ fn replies_from_before_a_reset_are_forgotten() {
     let mut rig = holding(4);
     for _ in 0..3 {
         rig.adapter.request_reset(rig.machine.now());
-        rig.until_open();
         assert_alive(&mut rig);
     }
     let counters = rig.counters(0);
@@ -189,7 +189,6 @@ fn a_fault_state_resets() {
     rig.finish();
     rig.assert_all(4, Outcome::Failed(Failure::Reset));
     assert!(rig.events.contains(&ControlEvent::ResetBegun(ResetReason::Fault(0x1234))));
-    rig.until_open();
     assert_alive(&mut rig);
 }
 
@@ -298,4 +297,50 @@ fn a_target_that_went_during_a_reset_departs() {
     drop(rig.machine.detach(0).unwrap());
     let departed = ControlEvent::TargetDeparted(TargetId::new(0));
     rig.until("departed", |rig| rig.events.contains(&departed));
+}
+
+#[test]
+fn functions_without_an_answer_do_not_stop_the_ladder() {
+    let mut rig = holding(1);
+    rig.faults(|faults| faults.swallow_task_management = u32::MAX);
+    for _ in 0..16 {
+        rig.adapter.task_management(TaskManagement::LogicalUnitReset(UNIT)).unwrap();
+    }
+    rig.finish();
+    rig.assert_all(2, Outcome::Failed(Failure::TimedOut));
+    assert!(rig.events.contains(&ControlEvent::ResetBegun(ResetReason::LadderExhausted)));
+    assert_alive(&mut rig);
+}
+
+#[test]
+fn a_shutdown_waits_for_what_is_under_way() {
+    let mut resetting = holding(1);
+    resetting.adapter.request_reset(resetting.machine.now());
+    let mut starting = Rig::cold(Facts::default(), DirectConfig::default());
+    starting.poll();
+    for rig in [&mut resetting, &mut starting] {
+        rig.adapter.shutdown();
+        rig.until("stopped", |rig| rig.adapter.stopped().is_some());
+        rig.finish();
+        let state = rig.machine.with_controller(|controller| controller.state());
+        assert_eq!(state, ControllerState::Ready);
+    }
+    resetting.assert_all(2, ABORTED);
+}
+
+#[test]
+fn memory_for_a_controller_that_has_left_changes_nothing() {
+    let mut rig = Rig::cold(Facts::default(), DirectConfig::default());
+    rig.until("facts are known", |rig| rig.adapter.limits().is_some());
+    rig.adapter.handle_gone();
+    rig.machine.forbid_access();
+    let plan = rig.adapter.control().port().memory_plan();
+    let memory = rig.machine.memory();
+    let regions = plan.regions.iter().map(|r| memory.allocate(r.len, r.align).unwrap());
+    rig.adapter.provide_memory(regions.collect()).unwrap();
+    for _ in 0..10 {
+        rig.poll();
+    }
+    assert_eq!(rig.machine.stray_accesses(), 0);
+    assert!(rig.adapter.stopped().is_some());
 }

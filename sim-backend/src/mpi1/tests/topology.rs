@@ -62,6 +62,26 @@ fn power_failure_of_the_machine() {
 }
 
 #[test]
+fn power_failure_of_a_target() {
+    let mut host = Host::started(Personality::hardware());
+    host.machine.hold(0, true);
+    host.post_test(0, 1);
+    assert_eq!(host.drain(), []);
+    host.machine.cut_power(PowerDomain::Targets);
+    let replies = host.drain();
+    assert_eq!((replies[0].context(), replies[0].ioc_status()), (1, 0x804b));
+    let reasons = |replies: &[Reply]| replies.iter().map(|r| r.frame()[7]).collect::<Vec<_>>();
+    assert_eq!(reasons(&replies[1..]), [0x0004_0000, 0x0004_0001], "both not responding");
+    host.post_test(0, 2);
+    assert_eq!(host.drain_one().ioc_status(), 0x0043);
+    host.machine.restore_power(PowerDomain::Targets);
+    assert_eq!(reasons(&host.drain()), [0x0003_0000, 0x0003_0001], "both added");
+    host.machine.hold(0, false);
+    host.post_test(0, 3);
+    assert_eq!(host.drain_one().scsi(), (2, 1), "power-on unit attention");
+}
+
+#[test]
 fn accesses_are_counted_and_recorded() {
     use crate::machine::{Access, RegisterCount};
     let mut host = Host::new(Personality::hardware(), 0x8000_0000);

@@ -1,0 +1,287 @@
+//! The command line as types.
+
+use core::fmt;
+use core::num::NonZeroU32;
+use core::str::FromStr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::controller::{ControllerSpec, DiskPlan};
+use crate::hctl::Hctl;
+use crate::hex::CdbText;
+use crate::session::{Fault, SessionConfig, SessionError, SimBehaviour};
+use crate::size::{Size, SizeError};
+
+/// Drives a SCSI host bus adapter and the disks behind it, without an operating system's driver.
+///
+/// The default controller is a register-level simulation of an LSI SAS1068 with two disks in memory: nothing on this
+/// machine is touched.
+#[derive(Debug, Parser)]
+#[command(name = "hba", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Args {
+    /// Which controller, which disks.
+    #[command(flatten)]
+    pub rig: RigArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// List the logical units, one to a row
+    ///
+    /// The columns: address (host:channel:target:lun), device type, vendor, model, revision, serial number, world wide
+    /// name, capacity, block size, state of the write cache.
+    #[command(after_help = LIST_EXAMPLES)]
+    List,
+    /// Prove that what the disks promise is there; overwrites them
+    ///
+    /// Writes a pattern to every disk at queue depth, reads it back, flushes, overwrites the second half without a
+    /// flush, cuts the power, brings everything up again, and checks every block: what was flushed is there, and what
+    /// was not is old or new, but whole. A controller without a power switch is reset instead. Ends with PASS or FAIL.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArgs),
+    /// Send one command and show what comes back
+    ///
+    /// The bytes of the CDB are sent as they are. Direction and length of the data are what is said here and nothing
+    /// else.
+    #[command(after_help = SEND_EXAMPLES)]
+    Send(SendArgs),
+}
+
+/// Which controller, which disks.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Controller and disks")]
+pub struct RigArgs {
+    /// The controller: sim:sas1068, sim:direct or qemu:mptsas1068
+    #[arg(long, value_name = "SPEC", global = true, default_value = "sim:sas1068")]
+    pub controller: ControllerSpec,
+    /// A disk image; may be given for each disk. Raw, on QEMU also qcow2
+    #[arg(long = "disk", value_name = "PATH", global = true)]
+    pub disk: Vec<PathBuf>,
+    /// Number of disks; those without an image are in memory [default: one for each image, or 2]
+    #[arg(long, value_name = "N", global = true)]
+    pub disks: Option<usize>,
+    /// Size of a disk in memory, such as 64M, 1G, 66TB
+    #[arg(long, value_name = "SIZE", global = true, default_value = "64M")]
+    pub disk_size: Size,
+    /// Bytes of a logical block: 512, 1024, 2048 or 4096
+    #[arg(long, value_name = "N", global = true, default_value_t = 512)]
+    pub block_size: u32,
+    /// An argument for QEMU, passed on unchanged; may be repeated. The controller's bus is hba.0
+    #[arg(long = "qemu-arg", value_name = "ARG", global = true, allow_hyphen_values = true)]
+    pub qemu_arg: Vec<String>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The options of `verify`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct VerifyArgs {
+    /// Bytes to verify on each disk [default: 32M, or what the disk has]
+    #[arg(long)]
+    pub size: Option<Size>,
+    /// The first block
+    #[arg(long, value_name = "LBA", default_value_t = 0)]
+    pub start: u64,
+    /// Commands outstanding on each disk, as far as the controller and 128 MiB of buffers permit
+    #[arg(long, value_name = "N", default_value = "32")]
+    pub depth: NonZeroU32,
+    /// Makes the run repeatable; decimal or 0x [default: from the clock, and shown]
+    ///
+    /// The same seed gives the same data, so on an image that it was used on before, old blocks pass for new ones.
+    #[arg(long, value_name = "N", value_parser = parse_seed)]
+    pub seed: Option<u64>,
+    /// Shortest and longest transfer [default: one block to 256K]
+    #[arg(long, value_name = "MIN-MAX")]
+    pub io_size: Option<IoSizes>,
+    /// Make the simulated disks misbehave: the end is FAIL then
+    #[arg(long)]
+    pub fault: Option<FaultArg>,
+}
+
+/// How simulated disks misbehave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
+pub enum FaultArg {
+    /// A flush answers GOOD and writes nothing.
+    LyingFlush,
+    /// The power cut leaves a block half old and half new.
+    Torn,
+}
+
+/// The options of `send`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct SendArgs {
+    /// The logical unit, as list shows it
+    #[arg(long, value_name = "H:C:T:L")]
+    pub lun: Hctl,
+    /// The command, 1 to 32 bytes in hexadecimal
+    #[arg(long, value_name = "HEX", allow_hyphen_values = true)]
+    pub cdb: CdbText,
+    /// Read up to N bytes from the device
+    #[arg(long = "in", value_name = "N", conflicts_with = "data_out_file")]
+    pub data_in: Option<Size>,
+    /// Write the bytes of FILE to the device; - is standard input
+    #[arg(long = "out", value_name = "FILE", id = "data_out_file")]
+    pub out: Option<PathBuf>,
+    /// Put what the device sends into FILE instead of showing it
+    #[arg(long, value_name = "FILE", requires = "data_in")]
+    pub data_out: Option<PathBuf>,
+    /// Send it first thing after power-on, without the discovery that clears unit attentions
+    #[arg(long)]
+    pub no_scan: bool,
+}
+
+/// Shortest and longest transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoSizes {
+    /// Shortest.
+    pub min: Size,
+    /// Longest, not shorter.
+    pub max: Size,
+}
+
+/// What is wrong with a range of sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IoSizesError {
+    /// One of the two sizes.
+    Size(SizeError),
+    /// The first is larger than the second.
+    Order,
+}
+
+impl FromStr for IoSizes {
+    type Err = IoSizesError;
+
+    /// Reads `512-256K`; a single size means transfers of that size only.
+    fn from_str(text: &str) -> Result<Self, IoSizesError> {
+        let (min, max) = text.split_once('-').unwrap_or((text, text));
+        let size = |text: &str| text.parse().map_err(IoSizesError::Size);
+        let (min, max) = (size(min)?, size(max)?);
+        if min > max { Err(IoSizesError::Order) } else { Ok(Self { min, max }) }
+    }
+}
+
+impl fmt::Display for IoSizesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Size(error) => error.fmt(f),
+            Self::Order => f.write_str("the first size is larger than the second"),
+        }
+    }
+}
+
+impl core::error::Error for IoSizesError {}
+
+fn parse_seed(text: &str) -> Result<u64, core::num::ParseIntError> {
+    match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    }
+}
+
+impl RigArgs {
+    /// What to start.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] when a disk cannot be.
+    pub fn session(&self, behaviour: SimBehaviour) -> Result<SessionConfig, SessionError> {
+        let bytes = self.disk_size.bytes();
+        let disks = DiskPlan::new(&self.disk, self.disks, bytes, self.block_size)?;
+        let qemu_args = self.qemu_arg.clone();
+        Ok(SessionConfig { controller: self.controller, disks, qemu_args, behaviour })
+    }
+}
+
+impl FaultArg {
+    /// The fault of the disks.
+    #[must_use]
+    pub const fn fault(self) -> Fault {
+        match self {
+            Self::LyingFlush => Fault::LyingFlush,
+            Self::Torn => Fault::TornBlock,
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hba verify                                      the main job, on a simulated SAS1068
+  hba list --disks 8                              eight disks, one to a row
+  hba list --controller qemu:mptsas1068           the SAS1068 that QEMU emulates
+  hba send --lun 0:0:0:0 --cdb 120000006000 --in 96
+                                                  INQUIRY, 96 bytes
+
+Exit codes:
+  0  done, and verify found every block           2  the request makes no sense
+  1  verify found a block that must not be        3  the controller or a device failed";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  hba list
+  hba list --json --controller sim:direct --disks 8 --block-size 4096
+  hba list --controller qemu:mptsas1068 --disk big.qcow2 --disk small.raw";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  hba verify                                      two disks in memory, about a second
+  hba verify --fault lying-flush                  shows that the check can fail
+  hba verify --fault torn
+  hba verify --size 1G --disk-size 1G --depth 128 --io-size 4K-1M
+  hba verify --controller qemu:mptsas1068 --disk big.qcow2 --start 4294967200 --size 1M";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  hba send --lun 0:0:0:0 --cdb '12 01 83 00 ff 00' --in 255
+                                                  VPD page 83h
+  hba send --lun 0:0:1:0 --cdb 25000000000000000000 --in 8
+                                                  READ CAPACITY(10)
+  hba send --lun 0:0:0:0 --cdb 2a000000000000000100 --out block.bin
+                                                  WRITE(10), one block
+  hba send --lun 0:0:0:0 --cdb 28000000000000000800 --in 4K --data-out first.bin";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn io_sizes() {
+        let sizes: IoSizes = "512-256K".parse().expect("a range");
+        assert_eq!((sizes.min.bytes(), sizes.max.bytes()), (512, 256 << 10));
+        assert_eq!("4K".parse::<IoSizes>(), "4096-4096".parse());
+        assert_eq!("8K-4K".parse::<IoSizes>(), Err(IoSizesError::Order));
+        assert_eq!("0-4K".parse::<IoSizes>(), Err(IoSizesError::Size(SizeError::Zero)));
+    }
+
+    #[test]
+    fn seeds() {
+        assert_eq!(parse_seed("0xff"), Ok(255));
+        assert_eq!(parse_seed("12"), Ok(12));
+        assert!(parse_seed("0x").is_err());
+    }
+
+    #[test]
+    fn common_options_stand_on_either_side() {
+        for line in [
+            ["hba", "--controller", "sim:direct", "--json", "list"],
+            ["hba", "list", "--json", "--controller", "sim:direct"],
+        ] {
+            let args = Args::try_parse_from(line).expect("valid");
+            assert_eq!((args.rig.controller, args.rig.json), (ControllerSpec::SimDirect, true));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! How a command ends.
+
+use core::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use crate::send::SendError;
+use crate::session::SessionError;
+use crate::verify::VerifyError;
+
+/// The exit code of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, and verify found everything.
+    Pass = 0,
+    /// Verify found a block that is not what it has to be.
+    Mismatch = 1,
+    /// The request makes no sense.
+    Usage = 2,
+    /// The controller or a device failed.
+    Failure = 3,
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CliError {
+    /// The session.
+    Session(SessionError),
+    /// `verify`.
+    Verify(VerifyError),
+    /// `send`.
+    Send(SendError),
+    /// Standard output took no more.
+    Output(io::Error),
+}
+
+impl CliError {
+    /// The exit code that says it.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        let usage = match self {
+            Self::Session(error) => error.is_usage(),
+            Self::Verify(error) => error.is_usage(),
+            Self::Send(error) => error.is_usage(),
+            Self::Output(_) => false,
+        };
+        if usage { Exit::Usage } else { Exit::Failure }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(error) => error.fmt(f),
+            Self::Verify(error) => error.fmt(f),
+            Self::Send(error) => error.fmt(f),
+            Self::Output(error) => write!(f, "standard output: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for CliError {}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+impl From<VerifyError> for CliError {
+    fn from(error: VerifyError) -> Self {
+        Self::Verify(error)
+    }
+}
+
+impl From<SendError> for CliError {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,72 @@
+//! Controllers that QEMU emulates.
+
+use hba_core::control::RecoveryConfig;
+use hba_core::dispatch::ClassTimeouts;
+use hba_core::dma::AddressWidth;
+use hba_core::host::Host;
+use hba_qemu::serde_json::Map;
+use hba_qemu::{Config, Controller, DiskConfig, Qemu, QemuPlatform};
+use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
+use sim_backend::disk::DiskIdentity;
+
+use super::{EndPlatform, Session, SessionConfig, SessionError};
+use crate::controller::DiskSource;
+
+/// `mpt-backend` on QEMU's `mptsas1068`.
+pub(super) fn mptsas1068(config: SessionConfig) -> Result<Session, SessionError> {
+    let disks = config.disks.sources().len();
+    if config.behaviour.fault.is_some() {
+        return Err(SessionError::FaultNeedsSimulation { controller: config.controller });
+    }
+    if disks > SLOTS {
+        let controller = config.controller;
+        return Err(SessionError::Slots { controller, slots: SLOTS, disks });
+    }
+    let disks = config.disks.sources().iter().enumerate();
+    let disks = disks.map(|(index, source)| disk(index, source, &config)).collect();
+    let config = Config {
+        controller: Controller::Mptsas1068,
+        disks,
+        qemu_args: config.qemu_args,
+        ..Config::default()
+    };
+    let platform = QemuPlatform::new(Qemu::start(config).map_err(SessionError::Qemu)?);
+    Ok(Session { driver: Box::new(host(platform)), power: None })
+}
+
+fn host(mut platform: QemuPlatform) -> Host<Mpi1<FifoRegister<hba_qemu::QemuRegisters>>, QemuPlatform> {
+    let qemu = platform.qemu();
+    let (window, fifo) = (qemu.memory().window(AddressWidth::BITS_64), FifoRegister(qemu.registers()));
+    let port = Mpi1::new(Mpi1Config { window, ..Mpi1Config::default() }, fifo);
+    let mut host = Host::new(port, platform, RecoveryConfig::default(), ClassTimeouts::default());
+    host.adapter().set_interrupts(true);
+    host
+}
+
+impl EndPlatform for QemuPlatform {
+    fn end(self) -> Result<(), SessionError> {
+        self.into_qemu().quit().map_err(SessionError::Quit)
+    }
+}
+
+/// The disk with serial number and name of the simulated disk at the same place.
+fn disk(index: usize, source: &DiskSource, config: &SessionConfig) -> DiskConfig {
+    let identity = DiskIdentity::nth(index as u32);
+    let block_size = config.disks.block_size().bytes();
+    let physical = block_size << config.disks.physical_block_exponent();
+    let disk = match source {
+        DiskSource::Memory { bytes } => DiskConfig::memory(*bytes),
+        DiskSource::Image { path, .. } => DiskConfig::image(path),
+    };
+    let disk = disk.with_block_sizes(block_size, physical);
+    let options = Map::from_iter([("dpofua".to_owned(), true.into())]);
+    DiskConfig {
+        serial: Some(identity.serial),
+        wwn: Some(identity.wwn),
+        device_options: options,
+        ..disk
+    }
+}
+
+/// Phys of the emulated controller; each has a disk at most.
+const SLOTS: usize = 8;

@@ -1,0 +1,160 @@
+//! Simulated controllers in this process.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use hba_core::control::RecoveryConfig;
+use hba_core::dispatch::ClassTimeouts;
+use hba_core::host::Host;
+use hba_core::port::ControlPort;
+use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
+use sim_backend::controller::ControllerModel;
+use sim_backend::direct::{DirectConfig, DirectControl, DirectController, Facts};
+use sim_backend::disk::{DiskConfig, FileMedium, PowerCut, SimDisk};
+use sim_backend::machine::{PowerDomain, SimMachine};
+use sim_backend::memory::SimMemory;
+use sim_backend::mpi1::{Mpi1Controller, Personality};
+use sim_backend::platform::SimPlatform;
+use sim_backend::schedule::{CompletionOrder, Schedule};
+use sim_backend::topology::Topology;
+
+use super::{Driver, EndPlatform, Fault, PowerSwitch, Session, SessionConfig, SessionError};
+use crate::controller::DiskSource;
+
+/// `mpt-backend` on a register-level SAS1068.
+pub(super) fn sas1068(config: &SessionConfig) -> Result<Session, SessionError> {
+    let memory = SimMemory::new(MEMORY);
+    let mut model = Mpi1Controller::new(Personality::hardware(), memory.device());
+    insert_disks(config, model.topology_mut())?;
+    model.set_schedule(schedule(config));
+    session(model, memory, |machine| {
+        Mpi1::new(Mpi1Config::default(), FifoRegister(machine.registers()))
+    })
+}
+
+/// The backend of `sim-backend`'s own controller.
+pub(super) fn direct(config: &SessionConfig) -> Result<Session, SessionError> {
+    let memory = SimMemory::new(MEMORY);
+    let mut model = DirectController::new(Facts::default(), memory.device());
+    insert_disks(config, model.topology_mut())?;
+    model.set_schedule(schedule(config));
+    session(model, memory, |_| DirectControl::new(DirectConfig::default()))
+}
+
+/// A machine and what makes a driver's port for it.
+struct Machine<C, F> {
+    machine: Arc<SimMachine<C>>,
+    make_port: F,
+}
+
+impl<C, F, P> PowerSwitch for Machine<C, F>
+where
+    C: ControllerModel + 'static,
+    F: Fn(&SimMachine<C>) -> P,
+    P: ControlPort + 'static,
+{
+    fn cut(&self) {
+        self.machine.cut_power(PowerDomain::Machine);
+    }
+
+    fn restore(&self) -> Box<dyn Driver> {
+        self.machine.restore_power(PowerDomain::Machine);
+        self.driver()
+    }
+}
+
+impl<C, F, P> Machine<C, F>
+where
+    C: ControllerModel + 'static,
+    F: Fn(&SimMachine<C>) -> P,
+    P: ControlPort + 'static,
+{
+    fn driver(&self) -> Box<dyn Driver> {
+        let port = (self.make_port)(&self.machine);
+        let platform = SimPlatform::new(self.machine.clone());
+        let (recovery, timeouts) = (RecoveryConfig::default(), ClassTimeouts::default());
+        Box::new(Host::new(port, platform, recovery, timeouts))
+    }
+}
+
+impl<C: ControllerModel> EndPlatform for SimPlatform<C> {
+    fn end(self) -> Result<(), SessionError> {
+        Ok(())
+    }
+}
+
+fn session<C, F, P>(model: C, memory: SimMemory, make_port: F) -> Result<Session, SessionError>
+where
+    C: ControllerModel + 'static,
+    F: Fn(&SimMachine<C>) -> P + 'static,
+    P: ControlPort + 'static,
+{
+    let machine = Machine { machine: Arc::new(SimMachine::new(model, memory)), make_port };
+    let driver = machine.driver();
+    Ok(Session { driver, power: Some(Box::new(machine)) })
+}
+
+fn schedule(config: &SessionConfig) -> Schedule {
+    match config.behaviour.seed {
+        None => Schedule::default(),
+        Some(seed) => Schedule::new(CompletionOrder::Seeded(seed)).with_delay(SHORTEST, LONGEST),
+    }
+}
+
+fn insert_disks(config: &SessionConfig, topology: &mut Topology) -> Result<(), SessionError> {
+    if !config.qemu_args.is_empty() {
+        return Err(SessionError::QemuArguments { controller: config.controller });
+    }
+    let (disks, slots) = (config.disks.sources().len(), topology.slots());
+    for (slot, source) in config.disks.sources().iter().enumerate() {
+        let disk = disk(slot, source, config)?;
+        let too_many = SessionError::Slots { controller: config.controller, slots, disks };
+        topology.insert(slot, Box::new(disk)).map_err(|_| too_many)?;
+    }
+    Ok(())
+}
+
+fn disk(
+    slot: usize,
+    source: &DiskSource,
+    config: &SessionConfig,
+) -> Result<SimDisk, SessionError> {
+    let (plan, behaviour) = (&config.disks, config.behaviour);
+    let block_size = plan.block_size();
+    let defaults = DiskConfig::nth(slot as u32, 1);
+    let seed = behaviour.seed.unwrap_or(0).wrapping_add(defaults.seed);
+    let fault = behaviour.fault;
+    let torn = fault == Some(Fault::TornBlock);
+    let mut disk = DiskConfig {
+        block_size,
+        physical_block_exponent: plan.physical_block_exponent(),
+        lying_flush: fault == Some(Fault::LyingFlush),
+        power_cut: if torn { PowerCut::TornBlock } else { PowerCut::RandomSubset },
+        cache_blocks: CACHE / block_size.bytes(),
+        seed,
+        ..defaults
+    };
+    let made = match source {
+        DiskSource::Memory { bytes } => {
+            disk.blocks = bytes / u64::from(block_size.bytes());
+            SimDisk::new(&disk)
+        }
+        DiskSource::Image { path, format: hba_qemu::ImageFormat::Raw } => {
+            let medium = FileMedium::open(path, block_size);
+            let failed = |source| SessionError::Medium { path: path.clone(), source };
+            SimDisk::with_media(&disk, vec![Box::new(medium.map_err(failed)?)])
+        }
+        DiskSource::Image { path, format } => {
+            return Err(SessionError::ImageFormat { path: path.clone(), format: *format });
+        }
+    };
+    made.map_err(SessionError::Disk)
+}
+
+/// What the host may allocate in all, over every power cycle. Only what is in use takes space.
+const MEMORY: usize = 64 << 30;
+/// The write cache of a disk in bytes.
+const CACHE: u32 = 32 << 20;
+/// How long a command takes at least, and at most.
+const SHORTEST: Duration = Duration::from_micros(20);
+const LONGEST: Duration = Duration::from_micros(500);
