@@ -153,11 +153,9 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
         let begun = self.platform.now();
         while !self.adapter.control().is_operational() {
             self.poll(|_| ())?;
-            if let Some(error) = self.failure.take() {
-                return Err(HostError::BringUp(error));
-            }
             if self.adapter.stopped().is_some() {
-                return Err(HostError::Gone);
+                // A failed reset is tried again; only the last word counts.
+                return Err(self.failure.take().map_or(HostError::Gone, HostError::BringUp));
             }
             let waited = self.platform.now().since(begun);
             if waited > OPERATIONAL {
