@@ -326,13 +326,6 @@ pub enum Refusal {
         /// Bytes asked for.
         length: u32,
     },
-    /// The CDB does not fit the controller's frame.
-    CdbTooLong {
-        /// Bytes of the CDB.
-        length: usize,
-        /// Bytes permitted.
-        permitted: usize,
-    },
     /// The CDB implies another length, and the request asked to be refused then.
     Length(LengthMismatch),
     /// The backend cannot put the request on the wire.
@@ -351,9 +344,6 @@ impl fmt::Display for Refusal {
             ),
             Self::NoDirection { length } => {
                 write!(f, "the transfer of {length} bytes has no direction")
-            }
-            Self::CdbTooLong { length, permitted } => {
-                write!(f, "the cdb of {length} bytes is longer than the {permitted} bytes permitted")
             }
             Self::Length(mismatch) => mismatch.fmt(f),
             Self::Unsendable(reason) => reason.fmt(f),

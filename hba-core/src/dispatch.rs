@@ -87,7 +87,7 @@ const COPY: Policy = row(Class::MediumWrite, CacheEffect::Dirties, false);
 const VENDOR: Policy = row(Class::Vendor, CacheEffect::Dirties, false);
 
 /// One row for each operation code. Where a code carries service actions of different kinds, `policy` looks closer.
-static TABLE: [Policy; 256] = {
+const TABLE: [Policy; 256] = {
     let mut table = [VENDOR; 256];
     let rows: &[(Opcode, Policy)] = &[
         (Opcode::TEST_UNIT_READY, SENSE),
@@ -212,6 +212,26 @@ pub fn policy(cdb: &Cdb) -> Policy {
     }
 }
 
+/// The class for `cdb`, which is all that a submit needs.
+#[inline]
+pub fn class(cdb: &Cdb) -> Class {
+    match cdb.opcode() {
+        Opcode::VARIABLE_LENGTH => variable_length(cdb).class,
+        opcode => CLASSES[usize::from(opcode.0)],
+    }
+}
+
+/// The classes of [`TABLE`], one byte each.
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Vendor; 256];
+    let mut i = 0;
+    while i < classes.len() {
+        classes[i] = TABLE[i].class;
+        i += 1;
+    }
+    classes
+};
+
 #[cold]
 fn variable_length(cdb: &Cdb) -> Policy {
     let action = cdb.service_action();
@@ -230,10 +250,12 @@ impl ClassTimeouts {
         self.0[class as usize]
     }
 
-    /// The same with another time-out for `class`.
+    /// The same with another time-out for `class`; [`Timeout::BY_CLASS`] changes nothing.
     #[must_use]
     pub const fn with(mut self, class: Class, timeout: Timeout) -> Self {
-        self.0[class as usize] = timeout;
+        if timeout.duration().as_millis() != 0 {
+            self.0[class as usize] = timeout;
+        }
         self
     }
 }

@@ -53,8 +53,7 @@ impl Limits {
 
     /// The part that scatter lists need.
     pub const fn segments(&self) -> SegmentLimits {
-        let Self { window, element_max, boundary, .. } = *self;
-        SegmentLimits { window, element_max, boundary }
+        SegmentLimits::new(self.window, self.element_max, self.boundary)
     }
 }
 

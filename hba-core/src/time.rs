@@ -52,72 +52,49 @@ impl fmt::Display for Instant {
     }
 }
 
-/// How long a command may take: a step of a fixed scale, four steps to an octave, from 1 ms to 49 days.
+/// How long a command may take: 1 ms to 49 days.
 ///
-/// A duration is rounded down to its step, so a deadline fires after 80 % to 100 % of what was asked: earlier than a host
-/// that keeps time itself, never later. Equal steps make equal lists, which is why arming and disarming cost the same
-/// whatever is outstanding.
+/// A host that keeps time itself should pass less than its own limit, so that recovery is over before the host acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeout(u8);
+pub struct Timeout(u32);
 
 impl Timeout {
     /// The default of the command's class.
-    pub const BY_CLASS: Self = Self(u8::MAX);
-    /// Number of steps.
-    pub(crate) const STEPS: usize = 128;
+    pub const BY_CLASS: Self = Self(0);
 
-    /// At most `millis` milliseconds; 0 counts as 1.
+    /// `millis` milliseconds; 0 counts as 1.
     pub const fn from_millis(millis: u32) -> Self {
-        let millis = if millis == 0 { 1 } else { millis };
-        let octave = 31 - millis.leading_zeros();
-        let quarter = ((millis as u64) << 2 >> octave) as u32 & 3;
-        Self((octave * 4 + quarter) as u8)
+        Self(if millis == 0 { 1 } else { millis })
     }
 
-    /// At most `seconds` seconds.
+    /// `seconds` seconds, at most 49 days.
     pub const fn from_secs(seconds: u32) -> Self {
         Self::from_millis(seconds.saturating_mul(1000))
     }
 
-    /// The duration of this step; zero for [`Self::BY_CLASS`].
+    /// The duration; zero for [`Self::BY_CLASS`].
     pub const fn duration(self) -> Duration {
-        Duration::from_nanos(if (self.0 as usize) < Self::STEPS { NANOS[self.0 as usize] } else { 0 })
+        Duration::from_millis(self.0 as u64)
     }
 
-    /// The step, or `None` for [`Self::BY_CLASS`].
+    /// When a command that begins at `now` is out of time. Wraps after 584 years.
     #[inline]
-    pub(crate) const fn step(self) -> Option<u8> {
-        if (self.0 as usize) < Self::STEPS { Some(self.0) } else { None }
+    pub(crate) const fn after(self, now: Instant) -> Instant {
+        Instant(now.0.wrapping_add(self.0 as u64 * 1_000_000))
     }
 }
-
-/// Nanoseconds of each step, rounded up to a millisecond.
-pub(crate) const NANOS: [u64; Timeout::STEPS] = {
-    let mut table = [0; Timeout::STEPS];
-    let mut step = 0;
-    while step < Timeout::STEPS {
-        let (octave, quarter) = (step as u64 / 4, step as u64 % 4);
-        let millis = ((4 + quarter) << octave).div_ceil(4);
-        table[step] = millis * 1_000_000;
-        step += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_fires_after_80_to_100_percent() {
-        let mut millis = 1u64;
-        while millis <= u64::from(u32::MAX) {
-            let step = Timeout::from_millis(millis as u32).duration().as_millis() as u64;
-            assert!(step <= millis && step * 5 >= millis * 4, "{millis} ms became {step} ms");
-            millis += 1 + millis / 97;
-        }
+    fn a_timeout_is_never_by_class_by_accident() {
         assert_eq!(Timeout::from_millis(0), Timeout::from_millis(1));
-        assert_eq!(Timeout::from_secs(u32::MAX).duration(), Timeout::from_millis(u32::MAX).duration());
+        let longest = Duration::from_millis(u64::from(u32::MAX));
+        assert_eq!(Timeout::from_secs(u32::MAX).duration(), longest);
+        let at = Instant::from_millis(5);
+        assert_eq!(Timeout::from_millis(7).after(at), Instant::from_millis(12));
     }
 
     #[test]

@@ -3,6 +3,6 @@
 extern crate alloc;
 
 pub mod qemu;
-pub mod register_bank;
 pub mod recorder;
+pub mod register_bank;
 pub mod sim;

@@ -1,10 +1,13 @@
 //! The I/O path neither allocates nor frees: every way in which a command can end, refusal and recovery included.
 
+extern crate alloc;
+
 mod counting {
     #![expect(unsafe_code, reason = "a global allocator that counts")]
 
-    use std::alloc::{GlobalAlloc, Layout, System};
-    use std::cell::Cell;
+    use core::alloc::{GlobalAlloc, Layout};
+    use core::cell::Cell;
+    use std::alloc::System;
 
     struct Counting;
 
@@ -37,8 +40,8 @@ mod counting {
     }
 }
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use hba_core::command::{
     Completion, Cookie, Failure, Nexus, Outcome, Refusal, Request, TargetId, Transfer,
@@ -180,7 +183,9 @@ impl Story {
             (Ending::Underrun, _) | (_, 0 | 1) => {
                 (command::read(lba, 8, access), Transfer::from_device(PAGE), self.one_page)
             }
-            (_, 2 | 3) => (command::write(lba, 8, access), Transfer::to_device(PAGE), self.one_page),
+            (_, 2 | 3) => {
+                (command::write(lba, 8, access), Transfer::to_device(PAGE), self.one_page)
+            }
             (_, 4) => {
                 let transfer = Transfer::to_device(PAGES * PAGE);
                 (command::write(lba, 8 * PAGES, access), transfer, self.pages)

@@ -470,7 +470,7 @@ fn nonsense() -> impl Strategy<Value = (u8, u8, Vec<u8>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn any_answers_end_within_a_bound(answers in proptest::collection::vec(nonsense(), 1..40)) {

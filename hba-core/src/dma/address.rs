@@ -91,27 +91,30 @@ impl AddressWidth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DmaWindow {
     first: u64,
-    last: u64,
+    /// Bytes, 0 for none. All of 2^64 does not fit the number: the last byte of it is not used.
+    size: u64,
     width: AddressWidth,
 }
 
 impl DmaWindow {
     /// Everything that `width` address bits reach.
     pub const fn of_width(width: AddressWidth) -> Self {
-        Self { first: 0, last: width.last(), width }
+        Self { first: 0, size: width.last().saturating_add(1), width }
     }
 
     /// Narrows the window to the addresses `first..=last` that the host maps.
     #[must_use]
     pub const fn within(self, first: BusAddr, last: BusAddr) -> Self {
         let low = if first.0 > self.first { first.0 } else { self.first };
-        let high = if last.0 < self.last { last.0 } else { self.last };
-        Self { first: low, last: high, width: self.width }
+        let end = if last.0 < self.last().0 { last.0 } else { self.last().0 };
+        let empty = self.is_empty() || low > end;
+        let size = if empty { 0 } else { (end - low).saturating_add(1) };
+        Self { first: low, size, width: self.width }
     }
 
     /// Whether no address is left.
     pub const fn is_empty(&self) -> bool {
-        self.first > self.last
+        self.size == 0
     }
 
     /// The lowest usable address.
@@ -119,21 +122,16 @@ impl DmaWindow {
         BusAddr(self.first)
     }
 
-    /// The highest usable address.
+    /// The highest usable address; meaningless for an empty window.
     pub const fn last(&self) -> BusAddr {
-        BusAddr(self.last)
+        BusAddr(self.first.wrapping_add(self.size).wrapping_sub(1))
     }
 
     /// Whether all of `segment` lies in the window; an empty segment touches no address and does.
     #[inline]
     pub const fn contains(&self, segment: Segment) -> bool {
-        let len = segment.len as u64;
-        if len == 0 {
-            return true;
-        }
-        segment.addr.0 >= self.first
-            && segment.addr.0 <= self.last
-            && self.last - segment.addr.0 >= len - 1
+        let at = segment.addr.0.wrapping_sub(self.first);
+        self.size.saturating_sub(at) >= segment.len as u64
     }
 
     /// Checks `len` bytes at `addr` that serve as `region`, which must be aligned to `align` bytes.
@@ -155,7 +153,7 @@ impl DmaWindow {
             FaultKind::NotMapped { first: self.first(), last: self.last() }
         } else {
             match end {
-                Some(end) if end <= self.last => return Ok(()),
+                Some(end) if end <= self.last().0 && !self.is_empty() => return Ok(()),
                 Some(end) if end <= self.width.last() => {
                     FaultKind::NotMapped { first: self.first(), last: self.last() }
                 }

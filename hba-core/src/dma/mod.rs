@@ -11,5 +11,5 @@ mod scatter;
 
 pub use address::{AddressFault, AddressWidth, BusAddr, DmaWindow, FaultKind, Segment};
 pub use buffer::{DataBuffer, NoData, RegionBuffer};
-pub use region::{DmaRegion, DmaSync, Coherent};
+pub use region::{Coherent, DmaRegion, DmaSync, WordsMut};
 pub use scatter::{Elements, ScatterError, SegmentLimits};

@@ -7,12 +7,21 @@ use super::{AddressFault, DmaWindow, Segment};
 /// What one element of a controller's scatter list may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentLimits {
-    /// Addresses that the device may be given.
-    pub window: DmaWindow,
-    /// Longest element in bytes, at least 1.
-    pub element_max: u32,
-    /// No element may cross a multiple of this many bytes; a power of two, 0 for no such rule.
-    pub boundary: u64,
+    window: DmaWindow,
+    element_max: u32,
+    boundary: u64,
+    /// The longest element that is never cut: 0 where a boundary may cut any.
+    uncut_max: u32,
+}
+
+impl SegmentLimits {
+    /// Elements in `window`, of at most `element_max` bytes (0 counts as 1: an element of no bytes would be the first of
+    /// an endless list), that cross no multiple of `boundary` bytes, a power of two or 0 for no such rule.
+    pub const fn new(window: DmaWindow, element_max: u32, boundary: u64) -> Self {
+        let element_max = if element_max == 0 { 1 } else { element_max };
+        let uncut_max = if boundary == 0 { element_max } else { 0 };
+        Self { window, element_max, boundary, uncut_max }
+    }
 }
 
 /// The elements for one transfer: neighbours joined, pieces cut at the element length and the boundary, the bytes in
@@ -22,7 +31,7 @@ pub struct SegmentLimits {
 #[derive(Clone, Debug)]
 pub struct Elements<'a> {
     segments: core::slice::Iter<'a, Segment>,
-    limits: SegmentLimits,
+    limits: &'a SegmentLimits,
     /// The run of adjacent bytes at hand.
     run: Segment,
     /// Bytes of the transfer that neither an element nor `run` holds yet.
@@ -32,10 +41,8 @@ pub struct Elements<'a> {
 impl<'a> Elements<'a> {
     /// The elements for the first `length` bytes of `segments`.
     #[inline]
-    pub fn new(segments: &'a [Segment], length: u32, limits: SegmentLimits) -> Self {
+    pub fn new(segments: &'a [Segment], length: u32, limits: &'a SegmentLimits) -> Self {
         let run = Segment::new(super::BusAddr::new(0), 0);
-        // An element of no bytes would be the first of an endless list.
-        let limits = SegmentLimits { element_max: limits.element_max.max(1), ..limits };
         Self { segments: segments.iter(), limits, run, missing: length }
     }
 
@@ -50,17 +57,29 @@ impl<'a> Elements<'a> {
             return Ok(None);
         }
         self.join()?;
+        let element_max = self.limits.element_max;
         let room = match self.limits.boundary {
-            0 => self.limits.element_max,
+            0 => element_max,
             boundary => {
                 let to_boundary = boundary - (self.run.addr.raw() & (boundary - 1));
-                self.limits.element_max.min(u32::try_from(to_boundary).unwrap_or(u32::MAX))
+                element_max.min(u32::try_from(to_boundary).unwrap_or(u32::MAX))
             }
         };
         let element = Segment::new(self.run.addr, self.run.len.min(room));
         self.run =
             Segment::new(self.run.addr.offset(u64::from(element.len)), self.run.len - element.len);
         Ok(Some(element))
+    }
+
+    /// The only element, where the first segment makes the whole transfer as it is: the usual case, decided at once.
+    ///
+    /// To be asked before anything was taken. `None` says nothing.
+    #[inline]
+    pub fn single(&self) -> Option<Segment> {
+        let element = Segment::new(self.segments.as_slice().first()?.addr, self.missing);
+        let held = self.missing.wrapping_sub(1) < self.segments.as_slice().first()?.len;
+        let plain = self.missing <= self.limits.uncut_max;
+        if held && plain && self.limits.window.contains(element) { Some(element) } else { None }
     }
 
     /// Whether [`Self::take_next`] has no more elements to give.
@@ -242,7 +261,7 @@ mod tests {
         ) {
             let total: u64 = list.iter().map(|s| u64::from(s.len)).sum();
             let length = (total * part / 100) as u32;
-            let elements = Elements::new(&list, length, limits(element_max, boundary));
+            let elements = Elements::new(&list, length, &limits(element_max, boundary));
             let count = elements.count().unwrap();
             let made = collect(elements).unwrap();
             prop_assert_eq!(made.len(), count as usize);
@@ -263,20 +282,20 @@ mod tests {
     #[test]
     fn b09_contiguous_reversed_and_single_bytes() {
         let contiguous: Vec<_> = (0..32).map(|i| segment(0x1000 + 512 * i, 512)).collect();
-        let all = collect(Elements::new(&contiguous, 16384, limits(u32::MAX, 0)));
+        let all = collect(Elements::new(&contiguous, 16384, &limits(u32::MAX, 0)));
         assert_eq!(all, Ok(alloc::vec![segment(0x1000, 16384)]));
         let reversed: Vec<_> = contiguous.iter().rev().copied().collect();
-        let all = collect(Elements::new(&reversed, 16384, limits(u32::MAX, 0)));
+        let all = collect(Elements::new(&reversed, 16384, &limits(u32::MAX, 0)));
         assert_eq!(all, Ok(reversed), "descending neighbours are not joined");
         let single: Vec<_> = (0..5).map(|i| segment(0xffd + i, 1)).collect();
-        let all = collect(Elements::new(&single, 5, limits(u32::MAX, 4096)));
+        let all = collect(Elements::new(&single, 5, &limits(u32::MAX, 4096)));
         assert_eq!(all, Ok(alloc::vec![segment(0xffd, 3), segment(0x1000, 2)]));
     }
 
     #[test]
     fn b22_a_list_that_fails_gives_nothing_more() {
         let beyond = [segment(0x1000, 16), segment(0xffff_fff0, 32), segment(0x2000, 16)];
-        let mut elements = Elements::new(&beyond, 64, limits(u32::MAX, 0));
+        let mut elements = Elements::new(&beyond, 64, &limits(u32::MAX, 0));
         assert_eq!(elements.take_next(), Ok(Some(segment(0x1000, 16))));
         assert!(
             matches!(elements.take_next(), Err(ScatterError::Address(fault)) if fault.len == 32)
@@ -287,7 +306,7 @@ mod tests {
             "the bytes behind the gap are not the next ones"
         );
 
-        let mut short = Elements::new(&beyond[..1], 17, limits(u32::MAX, 0));
+        let mut short = Elements::new(&beyond[..1], 17, &limits(u32::MAX, 0));
         assert_eq!(short.count(), Err(ScatterError::TooShort { missing: 1 }));
         assert_eq!(short.take_next(), Ok(Some(segment(0x1000, 16))));
         assert_eq!(short.take_next(), Err(ScatterError::TooShort { missing: 1 }));
@@ -297,9 +316,9 @@ mod tests {
     #[test]
     fn b09_only_the_bytes_of_the_transfer_are_checked() {
         let list = [segment(0xffff_ffff, 2)];
-        let one = collect(Elements::new(&list, 1, limits(u32::MAX, 0)));
+        let one = collect(Elements::new(&list, 1, &limits(u32::MAX, 0)));
         assert_eq!(one, Ok(alloc::vec![segment(0xffff_ffff, 1)]));
-        assert!(collect(Elements::new(&list, 2, limits(u32::MAX, 0))).is_err());
-        assert_eq!(collect(Elements::new(&list, 0, limits(u32::MAX, 0))), Ok(Vec::new()));
+        assert!(collect(Elements::new(&list, 2, &limits(u32::MAX, 0))).is_err());
+        assert_eq!(collect(Elements::new(&list, 0, &limits(u32::MAX, 0))), Ok(Vec::new()));
     }
 }

@@ -56,7 +56,7 @@ impl<D> Batch<D> {
     ///
     /// What the iterator has not yielded when it is dropped is dropped too, its data memory included.
     pub fn drain(&mut self) -> Drain<'_, D> {
-        Drain { completions: self.completions.drain(..), sense: self.sense.iter() }
+        Drain { completions: self.completions.drain(..), sense: &self.sense, at: 0 }
     }
 
     /// Takes the messages out. They must reach [`Control::handle_message`](crate::control::Control::handle_message).
@@ -66,7 +66,18 @@ impl<D> Batch<D> {
 
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.completions.len() < self.capacity && self.messages.len() < MESSAGES
+        self.completions.len() < self.capacity
+    }
+
+    /// Replies that a pass may take: each adds one completion or one message at most.
+    #[inline]
+    pub(super) fn room(&self) -> usize {
+        if self.messages.len() < MESSAGES { self.capacity - self.completions.len() } else { 0 }
+    }
+
+    /// Messages that still fit; unlimited replies of other kinds may come between them.
+    pub(super) fn message_room(&self) -> usize {
+        if self.messages.len() < MESSAGES { usize::MAX } else { 0 }
     }
 
     #[inline]
@@ -95,7 +106,8 @@ impl<D> Batch<D> {
 #[derive(Debug)]
 pub struct Drain<'a, D> {
     completions: vec::Drain<'a, (Completion<D>, u8)>,
-    sense: core::slice::Iter<'a, [u8; SENSE_MAX]>,
+    sense: &'a [[u8; SENSE_MAX]],
+    at: usize,
 }
 
 /// One completion with its sense data.
@@ -110,9 +122,15 @@ pub struct Done<'a, D> {
 impl<'a, D> Iterator for Drain<'a, D> {
     type Item = Done<'a, D>;
 
+    #[inline]
     fn next(&mut self) -> Option<Done<'a, D>> {
         let (completion, len) = self.completions.next()?;
-        let sense = self.sense.next().and_then(|s| s.get(..usize::from(len))).unwrap_or(&[]);
+        let at = self.at;
+        self.at += 1;
+        let sense = match len {
+            0 => &[][..],
+            len => self.sense.get(at).and_then(|s| s.get(..usize::from(len))).unwrap_or(&[]),
+        };
         Some(Done { completion, sense })
     }
 

@@ -1,114 +1,70 @@
-//! Deadlines of outstanding commands: one list for each step of the time-out scale.
+//! When to look for commands whose deadline passed.
 //!
-//! All commands of a list have the same duration and time does not go backwards, so each list is in order of expiry by
-//! construction: arming appends, disarming unlinks, and the earliest deadline is at the head of one of the lists.
+//! Each slot holds the deadline of its command. All that is kept beside is a time before which none of them passes, so
+//! arming is one comparison and disarming is nothing. When that time comes the slots are looked at once, each in turn,
+//! and the next such time is found on the way: one look at all slots for each shortest time-out that was asked for, not
+//! for each command.
 
-use super::slots::NO_SLOT;
-use crate::time::{Instant, NANOS, Timeout};
-
-/// The links of one slot. A slot that is not armed has `step == NOT_ARMED`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Link {
-    expires: Instant,
-    next: u16,
-    prev: u16,
-    step: u8,
-}
-
-const NOT_ARMED: u8 = u8::MAX;
-
-impl Link {
-    pub(super) const UNARMED: Self =
-        Self { expires: Instant::ZERO, next: NO_SLOT, prev: NO_SLOT, step: NOT_ARMED };
-}
-
-/// Gives the deadline links of a slot; the slots themselves live in the queue.
-pub(super) trait Links {
-    fn link(&mut self, slot: u16) -> &mut Link;
-}
+use crate::time::Instant;
 
 #[derive(Debug)]
 pub(super) struct Deadlines {
-    heads: [u16; Timeout::STEPS],
-    tails: [u16; Timeout::STEPS],
-    /// Bit n is set while list n has members.
-    in_use: [u64; 2],
-    /// The latest time seen: earlier ones are lifted to it.
-    now: Instant,
+    /// No deadline that the current walk has passed, or that was armed since it began, is before this.
+    earliest: Instant,
+    /// The slot that the walk looks at next; 0 between walks.
+    at: u16,
 }
+
+/// The end of time: no deadline.
+pub(super) const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
 impl Deadlines {
     pub(super) const fn new() -> Self {
-        let (heads, tails) = ([NO_SLOT; Timeout::STEPS], [NO_SLOT; Timeout::STEPS]);
-        Self { heads, tails, in_use: [0; 2], now: Instant::ZERO }
+        Self { earliest: NEVER, at: 0 }
     }
 
     #[inline]
-    pub(super) fn arm(&mut self, links: &mut impl Links, slot: u16, step: u8, now: Instant) {
-        self.now = self.now.max(now);
-        let list = usize::from(step) % Timeout::STEPS;
-        let expires = Instant::from_nanos(self.now.as_nanos().saturating_add(NANOS[list]));
-        let prev = self.tails[list];
-        *links.link(slot) = Link { expires, next: NO_SLOT, prev, step };
-        self.tails[list] = slot;
-        if prev == NO_SLOT {
-            self.heads[list] = slot;
-            self.in_use[list / 64] |= 1 << (list % 64);
-        } else {
-            links.link(prev).next = slot;
+    pub(super) fn arm(&mut self, expires: Instant) {
+        if expires < self.earliest {
+            self.advance(expires);
         }
     }
 
-    /// Does nothing to a slot that is not armed.
-    #[inline]
-    pub(super) fn disarm(&mut self, links: &mut impl Links, slot: u16) {
-        let Link { next, prev, step, .. } = *links.link(slot);
-        if step == NOT_ARMED {
-            return;
-        }
-        let list = usize::from(step) % Timeout::STEPS;
-        links.link(slot).step = NOT_ARMED;
-        if prev == NO_SLOT {
-            self.heads[list] = next;
-        } else {
-            links.link(prev).next = next;
-        }
-        if next == NO_SLOT {
-            self.tails[list] = prev;
-        } else {
-            links.link(next).prev = prev;
-        }
-        if prev == NO_SLOT && next == NO_SLOT {
-            self.in_use[list / 64] &= !(1 << (list % 64));
-        }
+    /// Rare: most commands end after those that were armed before them.
+    #[cold]
+    fn advance(&mut self, expires: Instant) {
+        self.earliest = expires;
     }
 
-    /// The earliest deadline and whose it is.
-    pub(super) fn earliest(&self, links: &mut impl Links) -> Option<(Instant, u16)> {
-        let mut best = None;
-        for (word, mut bits) in self.in_use.into_iter().enumerate() {
-            while bits != 0 {
-                let list = word * 64 + bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                let slot = self.heads[list];
-                let expires = links.link(slot).expires;
-                if best.is_none_or(|(at, _)| expires < at) {
-                    best = Some((expires, slot));
-                }
+    /// A time before which no deadline passes; `None` when nothing is armed.
+    pub(super) fn earliest(&self) -> Option<Instant> {
+        (self.earliest != NEVER).then_some(self.earliest)
+    }
+
+    /// The next slot of `depth` whose deadline, as `of` tells it ([`NEVER`] if it has none), is not after `now`.
+    pub(super) fn take_expired(
+        &mut self,
+        depth: u16,
+        now: Instant,
+        of: impl Fn(u16) -> Instant,
+    ) -> Option<u16> {
+        if self.at == 0 {
+            if now < self.earliest {
+                return None;
             }
+            self.earliest = NEVER;
         }
-        best
-    }
-
-    /// Takes one command whose deadline is not after `now`, earliest first.
-    pub(super) fn take_expired(&mut self, links: &mut impl Links, now: Instant) -> Option<u16> {
-        self.now = self.now.max(now);
-        let (expires, slot) = self.earliest(links)?;
-        if expires > self.now {
-            return None;
+        for slot in self.at..depth {
+            let expires = of(slot);
+            if expires <= now && expires != NEVER {
+                self.at = slot + 1;
+                // Until the walk has ended there may be more: the time to look is now.
+                return Some(slot);
+            }
+            self.earliest = self.earliest.min(expires);
         }
-        self.disarm(links, slot);
-        Some(slot)
+        self.at = 0;
+        None
     }
 }
 
@@ -118,57 +74,48 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    struct Table(Vec<Link>);
-
-    impl Links for Table {
-        fn link(&mut self, slot: u16) -> &mut Link {
-            &mut self.0[usize::from(slot)]
+    fn walk(deadlines: &mut Deadlines, slots: &mut [Instant], now: Instant) -> Vec<u16> {
+        let mut expired = Vec::new();
+        let depth = slots.len() as u16;
+        while let Some(slot) = deadlines.take_expired(depth, now, |s| slots[usize::from(s)]) {
+            slots[usize::from(slot)] = NEVER;
+            expired.push(slot);
         }
+        expired
     }
 
     #[test]
-    fn deadlines_fire_in_order_and_only_once() {
-        let mut links = Table(vec![Link::UNARMED; 64]);
+    fn every_deadline_fires_once_and_none_early() {
         let mut deadlines = Deadlines::new();
-        let mut expected = Vec::new();
-        for slot in 0..64u16 {
-            let timeout = Timeout::from_millis(1 + u32::from(slot) * 37 % 23);
-            let now = Instant::from_millis(u64::from(slot / 4));
-            let step = timeout.step().expect("explicit");
-            deadlines.arm(&mut links, slot, step, now);
-            if slot % 3 == 0 {
-                deadlines.disarm(&mut links, slot);
-                deadlines.disarm(&mut links, slot);
-            } else {
-                expected.push(now + timeout.duration());
+        let mut slots: Vec<_> = (0..64).map(|i| Instant::from_millis(1 + i * 37 % 23)).collect();
+        slots.iter().for_each(|at| deadlines.arm(*at));
+        let armed = slots.clone();
+        let mut seen = vec![0; 64];
+        for millis in 0..30 {
+            let now = Instant::from_millis(millis);
+            let next = deadlines.earliest();
+            for slot in walk(&mut deadlines, &mut slots, now) {
+                assert_eq!(armed[usize::from(slot)], now);
+                assert!(next.is_some_and(|at| at <= now));
+                seen[usize::from(slot)] += 1;
             }
         }
-        expected.sort_unstable();
-        // Time does not go backwards: only what lies after the latest time seen can be asked for.
-        let mut seen = Instant::from_millis(15);
-        for at in expected {
-            let (earliest, _) = deadlines.earliest(&mut links).expect("one is left");
-            assert_eq!(earliest, at);
-            let before = Instant::from_nanos(at.as_nanos() - 1);
-            if before >= seen {
-                assert_eq!(deadlines.take_expired(&mut links, before), None);
-            }
-            assert!(deadlines.take_expired(&mut links, at).is_some());
-            seen = seen.max(at);
-        }
-        assert_eq!(deadlines.earliest(&mut links), None);
-        assert_eq!(deadlines.in_use, [0; 2]);
+        assert_eq!(seen, [1; 64]);
+        assert_eq!(deadlines.earliest(), None);
     }
 
     #[test]
-    fn time_that_goes_backwards_keeps_the_order() {
-        let mut links = Table(vec![Link::UNARMED; 2]);
+    fn a_deadline_armed_during_a_walk_is_not_lost() {
         let mut deadlines = Deadlines::new();
-        let step = Timeout::from_millis(8).step().expect("explicit");
-        deadlines.arm(&mut links, 0, step, Instant::from_millis(100));
-        deadlines.arm(&mut links, 1, step, Instant::from_millis(50));
-        let at = Instant::from_millis(108);
-        assert_eq!(deadlines.take_expired(&mut links, at), Some(0));
-        assert_eq!(deadlines.take_expired(&mut links, at), Some(1));
+        let mut slots = vec![NEVER, Instant::from_millis(1), Instant::from_millis(1)];
+        deadlines.arm(slots[1]);
+        let now = Instant::from_millis(1);
+        let first = deadlines.take_expired(3, now, |s| slots[usize::from(s)]);
+        assert_eq!(first, Some(1));
+        (slots[0], slots[1]) = (Instant::from_millis(2), NEVER);
+        deadlines.arm(slots[0]);
+        assert_eq!(walk(&mut deadlines, &mut slots, now), [2]);
+        assert_eq!(deadlines.earliest(), Some(Instant::from_millis(2)));
+        assert_eq!(walk(&mut deadlines, &mut slots, Instant::from_millis(2)), [0]);
     }
 }

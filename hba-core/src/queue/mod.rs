@@ -19,17 +19,17 @@ pub use ticket::{
 };
 
 use crate::command::{
-    Completion, Cookie, Failure, LengthCheck, Outcome, Refusal, Rejected, Request,
+    Completion, Cookie, Failure, LengthCheck, Outcome, Refusal, Rejected, Request, Transfer,
 };
 use crate::dispatch::{self, ClassTimeouts, LengthMismatch};
 use crate::dma::{DataBuffer, Elements, SegmentLimits};
 use crate::limits::Limits;
 use crate::port::{BadReply, Delivery, QueuePort, Reply, Transferred, WireTag};
 use crate::sync;
-use crate::time::Instant;
+use crate::time::{Instant, Timeout};
 use deadlines::Deadlines;
 use scsi_proto::{Direction, Status};
-use slots::{Slots, State};
+use slots::{Finished, Slots, State};
 
 /// The queue of one vector.
 ///
@@ -42,7 +42,6 @@ pub struct IoQueue<P: QueuePort, D: DataBuffer> {
     deadlines: Deadlines,
     segments: SegmentLimits,
     transfer_max: u32,
-    cdb_max: u8,
     phase: Phase,
     /// Slots that a verdict ended and the next pass completes.
     condemned: u16,
@@ -110,7 +109,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             deadlines: Deadlines::new(),
             segments: limits.segments(),
             transfer_max: limits.transfer_max,
-            cdb_max: limits.cdb_max,
             phase: Phase::Stopped,
             condemned: 0,
             drain: None,
@@ -134,38 +132,38 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         request: Request<D>,
         now: Instant,
     ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
-        let mismatch = match self.admit(&request) {
-            Ok(mismatch) => mismatch,
-            Err(reason) => return Err(self.reject(reason, request)),
-        };
-        let Some((slot, name)) = self.slots.peek() else {
+        if request.check != LengthCheck::Off {
+            return self.submit_compared(request, now);
+        }
+        if let Err(reason) = self.admit(request.command.transfer) {
+            return Err(self.reject(reason, request));
+        }
+        let Some((name, slot)) = self.slots.next() else {
             return Err(self.reject(Refusal::QueueFull, request));
         };
-        let Request { command, data, cookie, timeout, check } = request;
-        let length = command.transfer.length;
-        let elements = Elements::new(data.segments(), length, self.segments);
-        let doorbell = match self.port.prepare(name, &command, elements) {
+        let command = &request.command;
+        let elements =
+            Elements::new(request.data.segments(), command.transfer.length, &self.segments);
+        let doorbell = match self.port.prepare(name, command, elements) {
             Ok(doorbell) => doorbell,
-            Err(reason) => {
-                let request = Request { command, data, cookie, timeout, check };
-                return Err(self.reject(Refusal::Unsendable(reason), request));
-            }
+            Err(reason) => return Err(self.reject(Refusal::Unsendable(reason), request)),
         };
-        let record = self.slots.issue(slot, data);
-        record.cookie = cookie;
-        record.nexus = command.nexus;
-        record.length = length;
-        let handle = CommandHandle { slot, generation: record.generation };
-        let step = timeout.step().or_else(|| {
-            let class = dispatch::policy(&command.cdb).class;
-            self.timeouts.of(class).step()
-        });
-        if let Some(step) = step {
-            self.deadlines.arm(&mut self.slots, slot, step, now);
-        }
+        let timeout = match request.timeout {
+            Timeout::BY_CLASS => self.timeouts.of(dispatch::class(&command.cdb)),
+            timeout => timeout,
+        };
+        slot.cookie = request.cookie;
+        slot.nexus = command.nexus;
+        slot.length = command.transfer.length;
+        slot.expires = timeout.after(now);
+        slot.data = Some(request.data);
+        self.deadlines.arm(slot.expires);
+        let handle = CommandHandle { slot: name.tag.0, generation: slot.generation };
+        let next = slot.issue();
+        self.slots.issue(next);
         self.counters.submitted += 1;
         sync::publish();
-        Ok(Submitted { doorbell, handle, mismatch })
+        Ok(Submitted { doorbell, handle, mismatch: None })
     }
 
     /// Submits requests in order until one is refused, and returns their doorbells in `doorbells`.
@@ -198,15 +196,19 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         }
     }
 
-    /// When [`Self::poll_expired`] has something to give.
-    pub fn next_deadline(&mut self) -> Option<Instant> {
-        self.deadlines.earliest(&mut self.slots).map(|(at, _)| at)
+    /// No deadline passes before this; `None` while none is set. [`Self::poll_expired`] may find nothing then, and this
+    /// moves on.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.earliest()
     }
 
-    /// A command whose deadline passed, earliest first. Hand the ticket to Control.
+    /// A command whose deadline passed. Hand the ticket to Control, and ask again until there is none.
+    ///
+    /// Looks at each slot once for each time that [`Self::next_deadline`] told, and at none in between.
     pub fn poll_expired(&mut self, now: Instant) -> Option<AbortTicket> {
         loop {
-            let slot = self.deadlines.take_expired(&mut self.slots, now)?;
+            let (slots, depth) = (&self.slots, self.slots.depth());
+            let slot = self.deadlines.take_expired(depth, now, |slot| slots.deadline(slot))?;
             let Some(record) = self.slots.record_mut(slot) else { continue };
             record.expired = true;
             self.counters.expired += 1;
@@ -232,7 +234,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             (State::Ended, _) => self.slots.release(slot),
             (State::Pinned, Verdict::Ended) => {
                 record.state = State::Condemned;
-                self.deadlines.disarm(&mut self.slots, slot);
                 self.condemned += 1;
             }
             (State::Pinned, Verdict::Superseded) => record.state = State::Issued,
@@ -292,7 +293,8 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     /// Commands that the device has.
     pub fn outstanding(&self) -> u16 {
-        self.slots.outstanding()
+        // Both count every command once.
+        (self.counters.submitted - self.counters.completed) as u16
     }
 
     /// The callers' names of the commands that the device has.
@@ -343,32 +345,44 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         Err(Abandoned { cookies, data: self.slots.take_data() })
     }
 
+    /// Compares CDB and transfer length first, then submits as if that had not been asked for.
+    #[cold]
+    fn submit_compared(
+        &mut self,
+        request: Request<D>,
+        now: Instant,
+    ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
+        let (check, command) = (request.check, &request.command);
+        let mismatch = match check {
+            LengthCheck::Off => None,
+            LengthCheck::Report(block) | LengthCheck::Refuse(block) => {
+                dispatch::length_mismatch(&command.cdb, command.transfer, block)
+            }
+        };
+        if let (Some(mismatch), LengthCheck::Refuse(_)) = (mismatch, check) {
+            return Err(self.reject(Refusal::Length(mismatch), request));
+        }
+        match self.submit(request.with_check(LengthCheck::Off), now) {
+            Ok(submitted) => Ok(Submitted { mismatch, ..submitted }),
+            Err(Rejected { reason, request }) => {
+                Err(Rejected { reason, request: request.with_check(check) })
+            }
+        }
+    }
+
     #[inline]
-    fn admit(&self, request: &Request<D>) -> Result<Option<LengthMismatch>, Refusal> {
-        let transfer = request.command.transfer;
+    fn admit(&self, transfer: Transfer) -> Result<(), Refusal> {
+        let Transfer { direction, length } = transfer;
         if self.phase != Phase::Running {
             return Err(self.closed());
         }
-        if transfer.length > self.transfer_max {
-            let (length, permitted) = (transfer.length, self.transfer_max);
-            return Err(Refusal::TransferTooLong { length, permitted });
+        if length > self.transfer_max {
+            return Err(Refusal::TransferTooLong { length, permitted: self.transfer_max });
         }
-        if transfer.length != 0 && transfer.direction == Direction::None {
-            return Err(Refusal::NoDirection { length: transfer.length });
+        if direction == Direction::None {
+            return without_direction(length);
         }
-        let cdb = &request.command.cdb;
-        if cdb.len() > usize::from(self.cdb_max) {
-            let permitted = usize::from(self.cdb_max);
-            return Err(Refusal::CdbTooLong { length: cdb.len(), permitted });
-        }
-        match request.check {
-            LengthCheck::Off => Ok(None),
-            LengthCheck::Report(block) => Ok(dispatch::length_mismatch(cdb, transfer, block)),
-            LengthCheck::Refuse(block) => match dispatch::length_mismatch(cdb, transfer, block) {
-                Some(mismatch) => Err(Refusal::Length(mismatch)),
-                None => Ok(None),
-            },
-        }
+        Ok(())
     }
 
     #[cold]
@@ -392,28 +406,27 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if self.condemned != 0 {
             self.complete_condemned(batch);
         }
-        let mut budget = batch.capacity();
-        let (mut more, mut gone) = (false, false);
-        loop {
-            if budget == 0 || !batch.has_room() {
-                more = true;
-                break;
-            }
+        let mut budget = batch.room();
+        let (mut more, mut gone) = (true, false);
+        while budget > 0 {
             budget -= 1;
             match self.port.next_reply() {
                 Reply::Success(name) => self.complete_good(name, batch),
-                Reply::Empty => break,
+                Reply::Empty => {
+                    more = false;
+                    break;
+                }
                 Reply::Detail(name) => self.complete_detail(name, batch),
-                Reply::Message => batch.push_message(*self.port.message()),
+                Reply::Message => {
+                    batch.push_message(*self.port.message());
+                    budget = budget.min(batch.message_room());
+                }
                 Reply::Bad(bad) => self.counters.count_bad(bad),
                 Reply::Gone => {
-                    gone = true;
+                    (more, gone) = (false, true);
                     break;
                 }
             }
-        }
-        if gone {
-            return Serviced { ack: None, more: false, drained: None, gone };
         }
         let drained = if more { None } else { self.drain.take() };
         let drained = drained.map(|r| DrainMark { vector: r.vector, number: r.number });
@@ -422,21 +435,23 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     #[inline]
     fn complete_good(&mut self, name: WireTag, batch: &mut Batch<D>) {
-        let Some(record) = self.slots.find(name) else { return self.stale(name) };
-        let (cookie, transferred) = (record.cookie, record.length);
-        let handle = CommandHandle { slot: name.tag.0, generation: record.generation };
-        self.deadlines.disarm(&mut self.slots, name.tag.0);
-        let Some(data) = self.slots.finish(name.tag.0) else { return self.stale(name) };
+        let Some(finished) = self.slots.finish_named(name) else { return self.stale(name) };
         self.counters.completed += 1;
-        let outcome = Outcome::Status(Status::GOOD);
-        batch.push(Completion { cookie, handle, data, outcome, transferred, residual: 0 });
+        let Finished { data, cookie, length, generation } = finished;
+        batch.push(Completion {
+            cookie,
+            handle: CommandHandle { slot: name.tag.0, generation },
+            data,
+            outcome: Outcome::Status(Status::GOOD),
+            transferred: length,
+            residual: 0,
+        });
     }
 
     #[cold]
     fn complete_detail(&mut self, name: WireTag, batch: &mut Batch<D>) {
         let Some(record) = self.slots.find(name) else { return self.stale(name) };
-        let (cookie, length, expired) = (record.cookie, record.length, record.expired);
-        let handle = CommandHandle { slot: name.tag.0, generation: record.generation };
+        let (length, expired) = (record.length, record.expired);
         let detail = *self.port.detail();
         let (transferred, overrun) = match detail.transferred {
             Transferred::All => (length, false),
@@ -452,9 +467,10 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         };
         let sense_len = usize::from(detail.sense_len).min(SENSE_MAX);
         self.port.read_sense(name.tag, &mut batch.sense_buffer()[..sense_len]);
-        self.deadlines.disarm(&mut self.slots, name.tag.0);
-        let Some(data) = self.slots.finish(name.tag.0) else { return self.stale(name) };
+        let Some(finished) = self.slots.finish(name.tag.0) else { return self.stale(name) };
         self.counters.completed += 1;
+        let Finished { data, cookie, generation, .. } = finished;
+        let handle = CommandHandle { slot: name.tag.0, generation };
         let residual = length - transferred;
         if residual != 0 && outcome == Outcome::Status(Status::GOOD) {
             self.counters.short += 1;
@@ -479,8 +495,8 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             if self.condemned == 0 || !batch.has_room() {
                 return;
             }
-            let condemned = |r: &slots::Slot| r.state == State::Condemned;
-            let Some(record) = self.slots.record(slot).filter(|r| condemned(r)) else { continue };
+            let record = self.slots.record(slot).filter(|r| r.state == State::Condemned);
+            let Some(record) = record else { continue };
             let failure = if record.expired { Failure::TimedOut } else { Failure::Aborted };
             self.condemned -= 1;
             self.complete_failed(slot, failure, batch);
@@ -515,11 +531,9 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     }
 
     fn complete_failed(&mut self, slot: u16, failure: Failure, batch: &mut Batch<D>) {
-        let Some(record) = self.slots.record(slot) else { return };
-        let (cookie, residual) = (record.cookie, record.length);
-        let handle = CommandHandle { slot, generation: record.generation };
-        self.deadlines.disarm(&mut self.slots, slot);
-        let Some(data) = self.slots.finish(slot) else { return };
+        let Some(finished) = self.slots.finish(slot) else { return };
+        let Finished { data, cookie, length: residual, generation } = finished;
+        let handle = CommandHandle { slot, generation };
         self.counters.completed += 1;
         let outcome = Outcome::Failed(failure);
         batch.push(Completion { cookie, handle, data, outcome, transferred: 0, residual });
@@ -536,6 +550,12 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     pub fn set_timeouts(&mut self, timeouts: ClassTimeouts) {
         self.timeouts = timeouts;
     }
+}
+
+/// Apart, so that commands with data pay one comparison.
+#[cold]
+fn without_direction(length: u32) -> Result<(), Refusal> {
+    if length == 0 { Ok(()) } else { Err(Refusal::NoDirection { length }) }
 }
 
 /// A queue that is dropped without [`IoQueue::close`] leaks the memory of outstanding commands rather than free it under

@@ -1,13 +1,16 @@
 //! The slots of one queue: which are free, what the others hold.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::deadlines::{Link, Links};
-use crate::command::{Cookie, Nexus};
+use super::deadlines::NEVER;
+use crate::command::{Cookie, Nexus, TargetId};
 use crate::port::{Generation, Tag, WireTag};
+use crate::time::Instant;
+use scsi_proto::Lun;
 
-/// The end of a list of slots. Queues have at most this many slots.
-pub(super) const NO_SLOT: u16 = u16::MAX;
+/// The end of the free list.
+const NO_SLOT: u16 = u16::MAX;
 
 /// Where a slot is in its life.
 ///
@@ -21,136 +24,179 @@ pub(super) const NO_SLOT: u16 = u16::MAX;
 ///                        v        next service pass
 ///                    Condemned -----------------------------> Free (or Quarantined)
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// The states from `Issued` on are those in which a reply ends the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
     /// In the free list.
     Free,
-    /// The device has the command.
-    Issued,
-    /// The device has the command, and a ticket that names it is out.
-    Pinned,
+    /// In doubt: not used again before the device was reset.
+    Quarantined,
     /// The command completed while its ticket was out; the slot waits for the ticket.
     Ended,
     /// A verdict says that the device has it no more; the next service pass completes it.
     Condemned,
-    /// In doubt: not used again before the device was reset.
-    Quarantined,
+    /// The device has the command.
+    Issued,
+    /// The device has the command, and a ticket that names it is out.
+    Pinned,
 }
 
-/// The record of one slot. The data memory lives beside it, so that this stays small.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Slot {
+/// The slot behind the one that is being issued.
+#[derive(Debug)]
+#[must_use = "the slot is still in the free list"]
+pub(super) struct NextFree(u16);
+
+/// One slot.
+#[derive(Debug)]
+pub(super) struct Slot<D> {
+    /// The memory, while it is the device's.
+    pub(super) data: Option<D>,
     pub(super) cookie: Cookie,
+    pub(super) expires: Instant,
     pub(super) nexus: Nexus,
     pub(super) length: u32,
+    /// How often the slot was used; the wire carries the lowest bits.
     pub(super) generation: u32,
-    pub(super) link: Link,
+    next_free: u16,
     pub(super) state: State,
     /// Whether the deadline passed.
     pub(super) expired: bool,
-    next_free: u16,
 }
 
-impl Slot {
+const _: () = assert!(size_of::<Slot<&()>>() <= 48, "40 bytes for each tag, and its data");
+
+impl<D> Slot<D> {
+    const fn new(next_free: u16) -> Self {
+        Self {
+            data: None,
+            cookie: Cookie(0),
+            expires: Instant::ZERO,
+            nexus: Nexus::new(TargetId::new(0), Lun::ZERO),
+            length: 0,
+            generation: 0,
+            next_free,
+            state: State::Free,
+            expired: false,
+        }
+    }
+
+    /// The device gets the command.
+    #[inline]
+    pub(super) fn issue(&mut self) -> NextFree {
+        self.state = State::Issued;
+        self.expired = false;
+        NextFree(self.next_free)
+    }
+
     /// Whether its memory is the device's.
     fn is_outstanding(&self) -> bool {
-        matches!(self.state, State::Issued | State::Pinned | State::Condemned)
+        self.state >= State::Condemned
     }
 }
 
-const _: () = assert!(size_of::<Slot>() <= 64, "a slot record fits a cache line");
+/// What a slot held when its command ended.
+#[derive(Debug)]
+pub(super) struct Finished<D> {
+    pub(super) data: D,
+    pub(super) cookie: Cookie,
+    pub(super) length: u32,
+    pub(super) generation: u32,
+}
 
 #[derive(Debug)]
 pub(super) struct Slots<D> {
-    records: Vec<Slot>,
-    data: Vec<Option<D>>,
+    records: Box<[Slot<D>]>,
     free_head: u16,
+    /// Meaningless while the list is empty.
     free_tail: u16,
-    outstanding: u16,
     /// Ones where the wire carries generation bits.
     mask: u32,
 }
 
 impl<D> Slots<D> {
-    /// `depth` free slots; at most 65,534.
+    /// `depth` free slots, at most 65,535.
     pub(super) fn new(depth: u16, generation_bits: u32) -> Self {
-        let depth = depth.min(NO_SLOT - 1);
-        let blank = |next_free| Slot {
-            cookie: Cookie(0),
-            nexus: Nexus::new(crate::command::TargetId::new(0), scsi_proto::Lun::ZERO),
-            length: 0,
-            generation: 0,
-            link: Link::UNARMED,
-            state: State::Free,
-            expired: false,
-            next_free,
-        };
-        let next = |slot| if slot + 1 < depth { slot + 1 } else { NO_SLOT };
-        let records: Vec<_> = (0..depth).map(|slot| blank(next(slot))).collect();
-        let data = records.iter().map(|_| None).collect();
-        let ends = if depth == 0 { (NO_SLOT, NO_SLOT) } else { (0, depth - 1) };
+        let next = |slot: u16| slot.checked_add(1).filter(|next| *next < depth).unwrap_or(NO_SLOT);
+        let records: Box<[_]> = (0..depth).map(|slot| Slot::new(next(slot))).collect();
+        let free_head = if depth == 0 { NO_SLOT } else { 0 };
+        let free_tail = depth.saturating_sub(1);
         let mask = if generation_bits >= 32 { u32::MAX } else { (1 << generation_bits) - 1 };
-        Self { records, data, free_head: ends.0, free_tail: ends.1, outstanding: 0, mask }
+        Self { records, free_head, free_tail, mask }
     }
 
     pub(super) fn depth(&self) -> u16 {
         self.records.len() as u16
     }
 
-    /// Commands that the device has.
-    pub(super) fn outstanding(&self) -> u16 {
-        self.outstanding
-    }
-
-    /// The slot that the next [`Self::issue`] takes, and its name on the wire.
+    /// The next free slot and its name on the wire. It stays free until [`Self::issue`].
     #[inline]
-    pub(super) fn peek(&self) -> Option<(u16, WireTag)> {
+    pub(super) fn next(&mut self) -> Option<(WireTag, &mut Slot<D>)> {
         let slot = self.free_head;
-        let record = self.records.get(usize::from(slot))?;
-        Some((slot, self.name(slot, record)))
+        let record = self.records.get_mut(usize::from(slot))?;
+        let generation = Generation(record.generation & self.mask);
+        Some((WireTag { tag: Tag(slot), generation }, record))
     }
 
-    /// Moves the slot that [`Self::peek`] showed out of the free list.
+    /// Moves the slot that [`Self::next`] gave, of which `next_free` is left to tell, out of the free list.
     #[inline]
-    pub(super) fn issue(&mut self, slot: u16, data: D) -> &mut Slot {
-        self.data[usize::from(slot)] = Some(data);
-        let record = &mut self.records[usize::from(slot)];
-        self.free_head = record.next_free;
-        if self.free_head == NO_SLOT {
-            self.free_tail = NO_SLOT;
-        }
-        self.outstanding += 1;
-        record.state = State::Issued;
-        record.expired = false;
-        record
+    pub(super) fn issue(&mut self, next_free: NextFree) {
+        self.free_head = next_free.0;
     }
 
-    /// The slot that `name` names, if the device has that very command.
-    #[inline]
-    pub(super) fn find(&self, name: WireTag) -> Option<&Slot> {
+    /// Whether the device has the very command that `name` names.
+    pub(super) fn find(&self, name: WireTag) -> Option<&Slot<D>> {
         let record = self.records.get(usize::from(name.tag.0))?;
         let fresh = (record.generation ^ name.generation.0) & self.mask == 0;
-        (fresh && matches!(record.state, State::Issued | State::Pinned)).then_some(record)
+        (fresh && record.state >= State::Issued).then_some(record)
+    }
+
+    /// Ends the command that `name` names, if the device has that very command.
+    #[inline]
+    pub(super) fn finish_named(&mut self, name: WireTag) -> Option<Finished<D>> {
+        let record = self.records.get_mut(usize::from(name.tag.0))?;
+        let stale = (record.generation ^ name.generation.0) & self.mask != 0;
+        if stale || record.state != State::Issued || self.mask == 0 {
+            return self.finish_unusual(name.tag, name.generation);
+        }
+        let data = record.data.take()?;
+        let Slot { cookie, length, generation, .. } = *record;
+        record.generation = generation.wrapping_add(1);
+        record.state = State::Free;
+        record.next_free = self.free_head;
+        self.free_head = name.tag.0;
+        Some(Finished { data, cookie, length, generation })
+    }
+
+    #[cold]
+    fn finish_unusual(&mut self, tag: Tag, generation: Generation) -> Option<Finished<D>> {
+        self.find(WireTag { tag, generation })?;
+        self.finish(tag.0)
     }
 
     /// Takes the memory of an outstanding command out of its slot and moves the slot on.
-    #[inline]
-    pub(super) fn finish(&mut self, slot: u16) -> Option<D> {
-        let data = self.data.get_mut(usize::from(slot))?.take()?;
-        self.outstanding -= 1;
+    pub(super) fn finish(&mut self, slot: u16) -> Option<Finished<D>> {
+        let record = self.records.get_mut(usize::from(slot))?;
+        let data = record.data.take()?;
+        let Slot { cookie, length, generation, .. } = *record;
+        record.generation = generation.wrapping_add(1);
+        self.settle(slot);
+        Some(Finished { data, cookie, length, generation })
+    }
+
+    /// Where a slot goes after its command ended.
+    fn settle(&mut self, slot: u16) {
         let record = &mut self.records[usize::from(slot)];
-        record.generation = record.generation.wrapping_add(1);
         match record.state {
             State::Pinned => record.state = State::Ended,
-            State::Condemned => self.rest(slot),
+            // A late reply could not be told from a fresh one: the slot rests until the device was reset.
+            State::Condemned if self.mask == 0 => record.state = State::Quarantined,
             _ => self.release(slot),
         }
-        Some(data)
     }
 
     /// Puts a slot back into the free list: last in, first out where the wire tells generations apart, so that warm
     /// memory is used again; first in, first out where it does not, so that a slot rests as long as possible.
-    #[inline]
     pub(super) fn release(&mut self, slot: u16) {
         let lifo = self.mask != 0;
         let record = &mut self.records[usize::from(slot)];
@@ -161,20 +207,12 @@ impl<D> Slots<D> {
             return;
         }
         record.next_free = NO_SLOT;
-        match self.records.get_mut(usize::from(self.free_tail)) {
-            Some(tail) => tail.next_free = slot,
-            None => self.free_head = slot,
+        if self.free_head == NO_SLOT {
+            self.free_head = slot;
+        } else {
+            self.records[usize::from(self.free_tail)].next_free = slot;
         }
         self.free_tail = slot;
-    }
-
-    /// Puts a doubtful slot out of use, or back into use where its generation tells replies apart.
-    fn rest(&mut self, slot: u16) {
-        if self.mask == 0 {
-            self.records[usize::from(slot)].state = State::Quarantined;
-        } else {
-            self.release(slot);
-        }
     }
 
     /// Returns every quarantined slot, and takes the doubt off those that a verdict ended: the device forgot all of them.
@@ -189,16 +227,22 @@ impl<D> Slots<D> {
         }
     }
 
-    pub(super) fn record(&self, slot: u16) -> Option<&Slot> {
+    pub(super) fn record(&self, slot: u16) -> Option<&Slot<D>> {
         self.records.get(usize::from(slot))
     }
 
-    pub(super) fn record_mut(&mut self, slot: u16) -> Option<&mut Slot> {
+    pub(super) fn record_mut(&mut self, slot: u16) -> Option<&mut Slot<D>> {
         self.records.get_mut(usize::from(slot))
     }
 
     pub(super) fn name_of(&self, slot: u16) -> Option<WireTag> {
         self.record(slot).map(|record| self.name(slot, record))
+    }
+
+    /// The deadline that still matters for a slot.
+    pub(super) fn deadline(&self, slot: u16) -> Instant {
+        let waits = |r: &&Slot<D>| r.state >= State::Issued && !r.expired;
+        self.record(slot).filter(waits).map_or(NEVER, |record| record.expires)
     }
 
     /// The first outstanding slot at or after `from`.
@@ -209,26 +253,18 @@ impl<D> Slots<D> {
     }
 
     /// Every outstanding command with its memory left in place.
-    pub(super) fn iter_outstanding(&self) -> impl Iterator<Item = &Slot> {
+    pub(super) fn iter_outstanding(&self) -> impl Iterator<Item = &Slot<D>> {
         self.records.iter().filter(|r| r.is_outstanding())
     }
 
     /// Moves all memory out, outstanding or not.
     pub(super) fn take_data(&mut self) -> Vec<D> {
-        self.outstanding = 0;
-        self.data.iter_mut().filter_map(Option::take).collect()
+        self.records.iter_mut().filter_map(|r| r.data.take()).collect()
     }
 
     #[inline]
-    fn name(&self, slot: u16, record: &Slot) -> WireTag {
+    fn name(&self, slot: u16, record: &Slot<D>) -> WireTag {
         let generation = Generation(record.generation & self.mask);
         WireTag { tag: Tag(slot), generation }
-    }
-}
-
-impl<D> Links for Slots<D> {
-    #[inline]
-    fn link(&mut self, slot: u16) -> &mut Link {
-        &mut self.records[usize::from(slot)].link
     }
 }

@@ -22,21 +22,25 @@ pub(super) const INDICES: u16 = 1 << INDEX_BITS;
 pub(super) struct Context(pub(super) u32);
 
 impl Context {
+    /// One more than the greatest context.
+    pub(super) const END: u32 = 1 << (INDEX_BITS + GENERATION_BITS);
+
     #[inline]
     pub(super) const fn new(index: u16, generation: u32) -> Self {
         let generation = generation & ((1 << GENERATION_BITS) - 1);
         Self(generation << INDEX_BITS | index as u32)
     }
 
+    /// The queue gives generations of [`GENERATION_BITS`] bits.
     #[inline]
     pub(super) const fn of(name: WireTag) -> Self {
-        Self::new(name.tag.0, name.generation.0)
+        Self(name.generation.0 << INDEX_BITS | name.tag.0 as u32)
     }
 
     /// `None` for bits that no initiator context has.
     #[inline]
     pub(super) const fn checked(word: u32) -> Option<Self> {
-        if word >> (INDEX_BITS + GENERATION_BITS) == 0 { Some(Self(word)) } else { None }
+        if word < Self::END { Some(Self(word)) } else { None }
     }
 
     #[inline]

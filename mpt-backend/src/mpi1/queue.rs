@@ -1,7 +1,7 @@
 //! The data path: request frames out through the request FIFO, replies in through the reply FIFO.
 
 use hba_core::command::Command;
-use hba_core::dma::{Coherent, DmaRegion, DmaSync, Elements};
+use hba_core::dma::{Coherent, DmaRegion, DmaSync, Elements, WordsMut};
 use hba_core::port::{
     BadReply, Delivery, Detail, Message, QueuePort, Reply, Tag, Transferred, Unsendable, WireTag,
 };
@@ -13,11 +13,11 @@ use super::config::{Plan, SENSE};
 use super::context::{Context, GENERATION_BITS};
 use super::fifo::{EMPTY, ReplyFifo};
 use super::replies::{ReplyCopy, ReplyPool, check_length};
-use super::sgl::{Chains, ListMemory};
+use super::sgl::{Chains, FINAL, ListMemory};
 use super::status::judge;
 use crate::wire::message::Function;
 use crate::wire::registers::{REQUEST_FIFO, ReplyWord};
-use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply};
+use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply, ScsiIoRequest};
 
 /// The data path of an MPI 1.x controller: one FIFO, one vector.
 ///
@@ -32,6 +32,8 @@ pub struct Mpi1Queue<F, S = Coherent> {
     sense: DmaRegion,
     replies: ReplyPool,
     layout: Chains,
+    /// Element flags and control word of a command, by its direction.
+    by_direction: [(u32, u32); 3],
     frame_size: usize,
     depth: u16,
     detail: Detail,
@@ -46,12 +48,14 @@ pub(super) struct QueueMemory {
     pub(super) replies: DmaRegion,
 }
 
+/// Offset of the sense buffer's address in a SCSI IO request, in bytes.
+const SENSE_ADDRESS: usize = core::mem::offset_of!(ScsiIoRequest, sense_buffer_low_addr);
 /// Bytes from one sense buffer to the next.
 pub(super) const SENSE_STRIDE: usize = SENSE as usize;
 
 impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
     pub(super) fn new(fifo: F, sync: S, plan: &Plan, memory: QueueMemory) -> Self {
-        Self {
+        let mut queue = Self {
             fifo,
             sync,
             frames: memory.frames,
@@ -59,16 +63,59 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             sense: memory.sense,
             replies: ReplyPool::new(memory.replies, plan.replies),
             layout: plan.chains,
+            by_direction: [Direction::None, Direction::ToDevice, Direction::FromDevice]
+                .map(|d| (plan.chains.flags(d == Direction::ToDevice), control(d))),
             frame_size: plan.facts.frame_size,
             depth: plan.limits.queue_depth,
             detail: NO_DETAIL,
             message: Message::EMPTY,
-        }
+        };
+        queue.write_constants();
+        queue
     }
 
     /// The reply FIFO, for platforms that feed it by hand.
     pub fn fifo_mut(&mut self) -> &mut F {
         &mut self.fifo
+    }
+
+    /// Writes a frame with anything but one plain segment: no data, several elements, chains.
+    #[inline(never)]
+    fn prepare_list(
+        &mut self,
+        name: WireTag,
+        command: &Command,
+        cdb: &[u8; 16],
+        target_id: u8,
+        elements: Elements<'_>,
+    ) -> Result<(), Unsendable> {
+        let slot = usize::from(name.tag.0);
+        let chain = slot * self.layout.bytes();
+        let (flags, direction) = self.by_direction[command.transfer.wire_direction() as usize];
+        let mut list = ListMemory {
+            frames: &mut self.frames,
+            frame: slot * self.frame_size,
+            chains: &mut self.chains,
+            chain,
+        };
+        let chain_offset = list.write(&self.layout, flags, elements)?;
+        if chain_offset != 0 {
+            let bus = self.chains.bus().offset(chain as u64);
+            self.sync.for_device(bus, self.layout.bytes());
+        }
+        let mut words = self.frames.words_mut::<12>(slot * self.frame_size);
+        Header { name, command, cdb, target_id, chain_offset, direction }.write(&mut words);
+        Ok(())
+    }
+
+    /// Writes the one word of each frame that never changes: where its sense data go.
+    ///
+    /// A controller that changes it harms nobody but itself: sense data are read from our own record of the place.
+    fn write_constants(&mut self) {
+        for tag in 0..usize::from(self.depth) {
+            let sense = self.sense.bus().offset((tag * SENSE_STRIDE) as u64);
+            self.frames.write_u32(tag * self.frame_size + SENSE_ADDRESS, sense.low());
+        }
     }
 
     /// Sorts an address reply: an end of one of our commands, a message for Control, or nonsense.
@@ -144,45 +191,20 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
         let Ok(target_id) = u8::try_from(target.id) else {
             return Err(Unsendable::Target(target));
         };
-        let slot = usize::from(name.tag.0);
-        let frame = slot * self.frame_size;
-        let to_device = command.transfer.wire_direction() == Direction::ToDevice;
-        let flags = self.layout.flags(to_device);
-        let mut list = ListMemory {
-            frames: &mut self.frames,
-            frame,
-            chains: &mut self.chains,
-            chain: slot * self.layout.bytes(),
-        };
-        let chain_offset = list.write(&self.layout, flags, elements)?;
-        let lun = command.nexus.lun.as_bytes();
-        let word = |bytes: &[u8], at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        let sense = self.sense.bus().offset((slot * SENSE_STRIDE) as u64);
-        self.frames.write_words(
-            frame,
-            [
-                u32::from_le_bytes([target_id, target.channel, chain_offset, 0]),
-                u32::from_le_bytes([command.cdb.len() as u8, SENSE, 0, 0]),
-                Context::of(name).0,
-                word(lun, 0),
-                word(lun, 4),
-                control(command),
-                word(cdb, 0),
-                word(cdb, 4),
-                word(cdb, 8),
-                word(cdb, 12),
-                command.transfer.length,
-                sense.low(),
-            ],
-        );
+        let frame = usize::from(name.tag.0) * self.frame_size;
+        if let Some(element) = elements.single() {
+            let (flags, direction) = self.by_direction[command.transfer.direction as usize];
+            let mut words = self.frames.words_mut::<15>(frame);
+            Header { name, command, cdb, target_id, chain_offset: 0, direction }.write(&mut words);
+            // A 32-bit element leaves a word behind it that nobody reads.
+            words.put::<12>(flags | FINAL | element.len);
+            words.put::<13>(element.addr.low());
+            words.put::<14>(element.addr.high());
+        } else {
+            self.prepare_list(name, command, cdb, target_id, elements)?;
+        }
         let bus = self.frames.bus().offset(frame as u64);
         self.sync.for_device(bus, self.frame_size);
-        if chain_offset != 0 {
-            let chain = self.chains.bus().offset((slot * self.layout.bytes()) as u64);
-            self.sync.for_device(chain, self.layout.bytes());
-        }
         // The size hint in bits 1:0 stays 0: the controller fetches the whole frame.
         Ok(RegisterWrite { offset: RegOffset(REQUEST_FIFO), value: bus.low() })
     }
@@ -190,11 +212,12 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
     #[inline]
     fn next_reply(&mut self) -> Reply {
         let word = self.fifo.pop();
+        // Bits 31:29 are clear in the context of every command: one comparison sorts out all other words.
+        let context = Context(word);
+        if word < Context::END && context.index() < self.depth {
+            return Reply::Success(context.name());
+        }
         if word & 0x8000_0000 == 0 {
-            let context = Context(word);
-            if context.index() < self.depth && Context::checked(word).is_some() {
-                return Reply::Success(context.name());
-            }
             return self.other_context(word);
         }
         if word == EMPTY {
@@ -229,23 +252,63 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
     fn acknowledge(&mut self) {}
 
     fn restart(&mut self) {
+        self.write_constants();
         self.replies.post_all();
     }
 }
 
-/// The control word: direction and task attribute.
-#[inline]
-fn control(command: &Command) -> u32 {
-    let direction = match command.transfer.wire_direction() {
+/// The SCSI IO request without its list and without the sense address, which never changes. Source: MPI 1.5, SCSI IO request; offsets in `wire::scsi_io`.
+struct Header<'a> {
+    name: WireTag,
+    command: &'a Command,
+    cdb: &'a [u8; 16],
+    target_id: u8,
+    chain_offset: u8,
+    direction: u32,
+}
+
+impl Header<'_> {
+    /// Writes each word as soon as it is made, so that few are alive at a time.
+    #[inline]
+    fn write<const N: usize>(&self, frame: &mut WordsMut<'_, N>) {
+        let Self { command, cdb, .. } = self;
+        let lun = command.nexus.lun.as_bytes();
+        let word = |bytes: &[u8], at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        let channel = command.nexus.target.channel;
+        frame.put::<0>(u32::from_le_bytes([self.target_id, channel, self.chain_offset, 0]));
+        frame.put::<1>(command.cdb.len() as u32 | u32::from(SENSE) << 8);
+        frame.put::<2>(Context::of(self.name).0);
+        frame.put::<3>(word(lun, 0));
+        frame.put::<4>(word(lun, 4));
+        frame.put::<5>(self.direction | attribute(command.attribute));
+        frame.put::<6>(word(&cdb[..], 0));
+        frame.put::<7>(word(&cdb[..], 4));
+        frame.put::<8>(word(&cdb[..], 8));
+        frame.put::<9>(word(&cdb[..], 12));
+        frame.put::<10>(command.transfer.length);
+    }
+}
+
+/// The direction in the control word.
+const fn control(direction: Direction) -> u32 {
+    let direction = match direction {
         Direction::None => DataDirection::None,
         Direction::ToDevice => DataDirection::Write,
         Direction::FromDevice => DataDirection::Read,
     };
-    let attribute = match command.attribute {
+    scsi_io::scsi_io_control(direction, scsi_io::TaskAttribute::Simple)
+}
+
+/// The task attribute in the control word; SIMPLE is 0.
+#[inline]
+const fn attribute(attribute: TaskAttribute) -> u32 {
+    let attribute = match attribute {
         TaskAttribute::Simple => scsi_io::TaskAttribute::Simple,
         TaskAttribute::HeadOfQueue => scsi_io::TaskAttribute::HeadOfQueue,
         TaskAttribute::Ordered => scsi_io::TaskAttribute::Ordered,
         TaskAttribute::Aca => scsi_io::TaskAttribute::Aca,
     };
-    scsi_io::scsi_io_control(direction, attribute)
+    scsi_io::scsi_io_control(DataDirection::None, attribute)
 }

@@ -107,7 +107,7 @@ impl Chains {
 }
 
 /// End of list, end of buffer, last element, in bits 31:24.
-const FINAL: u32 = (SgeFlags::FINAL.0 as u32) << 24;
+pub(super) const FINAL: u32 = (SgeFlags::FINAL.0 as u32) << 24;
 /// Last element before a chain element or at the end of a segment.
 const LAST: u32 = (SgeFlags::LAST_ELEMENT.0 as u32) << 24;
 
@@ -232,8 +232,7 @@ mod tests {
 
     const FRAME: usize = 128;
     const WINDOW: DmaWindow = DmaWindow::of_width(AddressWidth::BITS_64);
-    const LIMITS: SegmentLimits =
-        SegmentLimits { window: WINDOW, element_max: 0x00ff_f000, boundary: 0 };
+    const LIMITS: SegmentLimits = SegmentLimits::new(WINDOW, 0x00ff_f000, 0);
 
     fn region(bytes: usize, bus: u64) -> DmaRegion {
         DmaRegion::detached(bytes, BusAddr::new(bus))
@@ -278,7 +277,7 @@ mod tests {
             for count in (1..300).chain([511, 512, 513, 1023, 1024]) {
                 let segment = |i: u64| Segment::new(BusAddr::new(0x10_0000 + 0x100 * i), 7);
                 let segments: Vec<_> = (0..count).map(segment).collect();
-                let elements = Elements::new(&segments, 7 * count as u32, LIMITS);
+                let elements = Elements::new(&segments, 7 * count as u32, &LIMITS);
                 let mut list = ListMemory {
                     frames: &mut frames,
                     frame: 0,
@@ -299,7 +298,7 @@ mod tests {
         let (mut frames, mut chains) = (region(FRAME, 0x1000), region(layout.bytes(), 0x8_0000));
         let segment = |i: u64| Segment::new(BusAddr::new(0x10_0000 + 0x100 * i), 1);
         let segments: Vec<_> = (0..258).map(segment).collect();
-        let elements = Elements::new(&segments, 258, LIMITS);
+        let elements = Elements::new(&segments, 258, &LIMITS);
         let mut list =
             ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
         assert_eq!(
@@ -320,7 +319,7 @@ mod tests {
         let (mut frames, mut chains) = (region(FRAME, 0x1000), region(1024, 0x8_0000));
         let mut list =
             ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
-        let offset = list.write(&layout, layout.flags(false), Elements::new(&[], 0, LIMITS));
+        let offset = list.write(&layout, layout.flags(false), Elements::new(&[], 0, &LIMITS));
         assert_eq!(offset, Ok(0));
         assert_eq!(walk(&frames, &chains, 0), [(0, 0)]);
     }

@@ -125,6 +125,9 @@ impl DiskPlan {
         if count == 0 {
             return Err(SessionError::NoDisks);
         }
+        if count > DISKS_MAX {
+            return Err(SessionError::TooManyDisks { disks: count });
+        }
         if count < paths.len() {
             return Err(SessionError::MorePaths { paths: paths.len(), disks: count });
         }
@@ -156,6 +159,9 @@ impl DiskPlan {
     }
 }
 
+/// More than the largest controller takes.
+const DISKS_MAX: usize = 1024;
+
 /// Checks that an image can be opened and has whole blocks.
 fn image(path: &Path, block_size: u32) -> Result<DiskSource, SessionError> {
     let failed = |source| SessionError::Image { path: path.to_owned(), source };
@@ -165,7 +171,9 @@ fn image(path: &Path, block_size: u32) -> Result<DiskSource, SessionError> {
         ImageFormat::Qcow2 => {
             // Byte 24: the virtual size, big endian. Source: QEMU, docs/interop/qcow2.txt.
             let mut size = [0; 8];
-            file.seek(SeekFrom::Start(24)).and_then(|_| file.read_exact(&mut size)).map_err(failed)?;
+            file.seek(SeekFrom::Start(24))
+                .and_then(|_| file.read_exact(&mut size))
+                .map_err(failed)?;
             u64::from_be_bytes(size)
         }
         // Seeking also measures block devices.
@@ -199,7 +207,10 @@ mod tests {
             DiskPlan::memory(count, bytes, block_size).expect_err("no disks").to_string()
         };
         assert_eq!(refused(0, 512, 512), "there is no disk");
-        assert_eq!(refused(1, 0, 512), "a disk of 0 bytes is not a whole number of 512-byte blocks");
+        assert_eq!(
+            refused(1, 0, 512),
+            "a disk of 0 bytes is not a whole number of 512-byte blocks"
+        );
         assert_eq!(
             refused(1, 4608, 4096),
             "a disk of 4608 bytes is not a whole number of 4096-byte blocks"

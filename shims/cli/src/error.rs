@@ -43,7 +43,7 @@ impl CliError {
         let usage = match self {
             Self::Session(error) => error.is_usage(),
             Self::Verify(error) => error.is_usage(),
-            Self::Send(error) => error.is_usage(),
+            Self::Send(_) => true,
             Self::Output(_) => false,
         };
         if usage { Exit::Usage } else { Exit::Failure }

@@ -91,8 +91,12 @@ impl fmt::Display for HexError {
             Self::Digit(character) => {
                 write!(f, "{} is not a hexadecimal digit", character.escape_debug())
             }
-            Self::Odd { digits } => write!(f, "{digits} hexadecimal digits do not make whole bytes"),
-            Self::Length { bytes } => write!(f, "a cdb has 1 to {} bytes, not {bytes}", Cdb::LEN_MAX),
+            Self::Odd { digits } => {
+                write!(f, "{digits} hexadecimal digits do not make whole bytes")
+            }
+            Self::Length { bytes } => {
+                write!(f, "a cdb has 1 to {} bytes, not {bytes}", Cdb::LEN_MAX)
+            }
         }
     }
 }
@@ -105,7 +109,9 @@ mod tests {
 
     #[test]
     fn bytes_are_read_in_every_usual_form() {
-        for text in ["12000000ff00", "12 00 00 00 ff 00", "12:00:00:00:FF:00", "0x12, 0x00 0000 0xff,00"] {
+        for text in
+            ["12000000ff00", "12 00 00 00 ff 00", "12:00:00:00:FF:00", "0x12, 0x00 0000 0xff,00"]
+        {
             assert_eq!(parse(text), Ok(vec![0x12, 0, 0, 0, 0xff, 0]), "{text}");
         }
         assert_eq!(plain(&[0, 0xfe]), "00fe");

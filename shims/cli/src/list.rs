@@ -27,7 +27,7 @@ fn print(rig: &RigArgs, found: &Discovered, output: &mut Output) -> Result<(), C
     }
     let rows: Vec<_> = found.units.iter().map(Row::of).collect();
     if rig.json {
-        output.line(&json(&rows))?;
+        output.json(&rows)?;
         return Ok(());
     }
     table(&found.units).iter().try_for_each(|row| output.line(row))?;
@@ -125,7 +125,11 @@ pub fn table(units: &[LogicalUnit]) -> Vec<String> {
 /// Numbers to the right, everything else to the left.
 fn aligned(row: &[String; COLUMNS], widths: &[usize; COLUMNS]) -> String {
     let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, &width))| {
-        if NUMBERS.contains(&column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        if NUMBERS.contains(&column) {
+            format!("{cell:>width$}")
+        } else {
+            format!("{cell:<width$}")
+        }
     });
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
@@ -133,11 +137,6 @@ fn aligned(row: &[String; COLUMNS], widths: &[usize; COLUMNS]) -> String {
 const COLUMNS: usize = 10;
 /// Capacity and block size.
 const NUMBERS: [usize; 2] = [7, 8];
-
-/// The rows as a JSON array.
-fn json(rows: &[Row]) -> String {
-    serde_json::to_string_pretty(rows).unwrap_or_else(|error| format!("{error:?}"))
-}
 
 fn or_dash(text: Option<&str>) -> String {
     text.filter(|text| !text.is_empty()).unwrap_or("-").to_owned()

@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, IsTerminal, StdoutLock, Write};
 
+use serde::Serialize;
+
 /// Standard output. Once its reader is gone, what is written vanishes: the command goes on, and its exit code counts.
 #[derive(Debug)]
 pub struct Output {
@@ -24,6 +26,15 @@ impl Output {
     pub fn line(&mut self, line: &str) -> io::Result<()> {
         self.bytes(line.as_bytes())?;
         self.bytes(b"\n")
+    }
+
+    /// Writes `value` as indented JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`line`](Self::line).
+    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        self.line(&serde_json::to_string_pretty(value)?)
     }
 
     /// Writes bytes as they are.

@@ -40,8 +40,7 @@ pub(crate) fn run(rig: &RigArgs, args: &SendArgs, output: &mut Output) -> Result
     }
     let report = Report::new(&answer, sense, &data);
     if rig.json {
-        let json = serde_json::to_string_pretty(&report).unwrap_or_default();
-        output.line(&json)?;
+        output.json(&report)?;
     } else {
         report.print(&data, output)?;
     }
@@ -240,14 +239,6 @@ pub enum SendError {
     },
 }
 
-impl SendError {
-    /// Whether another request would help.
-    #[must_use]
-    pub const fn is_usage(&self) -> bool {
-        true
-    }
-}
-
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -259,7 +250,10 @@ impl fmt::Display for SendError {
             }
             Self::TooLong { bytes } => write!(f, "no command moves {bytes} bytes"),
             Self::Limit { bytes, permitted } => {
-                write!(f, "the controller moves at most {permitted} bytes with a command, not {bytes}")
+                write!(
+                    f,
+                    "the controller moves at most {permitted} bytes with a command, not {bytes}"
+                )
             }
         }
     }

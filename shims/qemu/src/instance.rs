@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::config::{Config, InterruptMode};
 use crate::disk::{DiskConfig, DiskSource, ImageFormat};
@@ -153,9 +153,7 @@ fn machine_arguments(config: &Config, layout: RamLayout, inherited: &[OwnedFd]) 
     let size = layout.len();
     let ram =
         format!("memory-backend-file,id=ram,size={size},mem-path=/proc/self/fd/{ram},share=on");
-    let mut controller = config.controller_options.clone();
-    controller.insert("driver".to_owned(), json!(config.controller.device_name()));
-    controller.insert("id".to_owned(), json!("hba"));
+    let controller = device_text(config.controller.device_name(), &config.controller_options);
     let options = [
         // TCG with a stopped CPU: QEMU 7.2 of Debian 12 has no qtest accelerator, and needs none.
         ["-accel", "tcg"],
@@ -168,10 +166,25 @@ fn machine_arguments(config: &Config, layout: RamLayout, inherited: &[OwnedFd]) 
         ["-qtest-log", "/dev/null"],
         ["-chardev", &format!("socket,id=qmp,fd={qmp}")],
         ["-mon", "chardev=qmp,mode=control"],
-        ["-device", &serde_json::Value::Object(controller).to_string()],
+        ["-device", &controller],
     ];
     let flags = ["-S", "-nodefaults", "-no-user-config"];
     flags.into_iter().chain(options.iter().flatten().copied()).map(str::to_owned).collect()
+}
+
+/// The controller as text. QEMU makes devices that are given as JSON after those that are given as text, so with JSON
+/// no `-device` of [`Config::qemu_args`] would find the controller's bus.
+fn device_text(driver: &str, options: &Map<String, Value>) -> String {
+    let mut text = format!("{driver},id=hba");
+    for (name, value) in options {
+        let value = match value {
+            Value::Bool(on) => if *on { "on" } else { "off" }.to_owned(),
+            Value::String(value) => value.replace(',', ",,"),
+            value => value.to_string(),
+        };
+        text.push_str(&format!(",{name}={value}"));
+    }
+    text
 }
 
 /// The options of one disk, and our handle of its data if it lives in memory.

@@ -57,8 +57,8 @@ pub use error::{QuitError, StartError};
 pub use instance::{Qemu, available_for_tests};
 pub use interrupt::QemuInterrupt;
 pub use memory::{AllocError, QemuMemory, Zone};
-pub use platform::QemuPlatform;
 pub use pci::{Bar, BarSpace, PciError, PciFunction};
+pub use platform::QemuPlatform;
 pub use qmp::{Qmp, QmpError, Throttle};
 pub use qtest::{QemuRegisters, QtestError};
 /// The JSON types of [`Qmp::execute`] and of the option maps.

@@ -1,6 +1,6 @@
 //! QEMU as a platform for `hba-core`'s polling host.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use hba_core::dma::{DmaRegion, RegionBuffer};
 use hba_core::host::{OutOfMemory, Platform};

@@ -1,9 +1,9 @@
 //! Host memory that the driver and the fake controller both reach, and the FIFOs between them.
 #![expect(unsafe_code, reason = "DMA regions and data buffers are promises about memory")]
 
-use std::ptr::NonNull;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use alloc::sync::Arc;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use hba_core::dma::{BusAddr, DataBuffer, DmaRegion, Segment};
 use mpt_backend::mpi1::{EMPTY, ReplyFifo};
@@ -86,7 +86,7 @@ pub(super) struct Ring {
 
 impl Ring {
     fn new() -> Self {
-        Self { words: std::array::from_fn(|_| AtomicU32::new(EMPTY)), tail: AtomicUsize::new(0) }
+        Self { words: core::array::from_fn(|_| AtomicU32::new(EMPTY)), tail: AtomicUsize::new(0) }
     }
 
     #[inline]

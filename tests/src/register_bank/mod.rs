@@ -7,15 +7,15 @@
 mod handshake;
 mod memory;
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 use hba_core::adapter::{Adapter, Need};
 use hba_core::control::RecoveryConfig;
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::{DataBuffer, DmaRegion};
 use hba_core::port::RegionPlan;
-use hba_core::queue::Batch;
+use hba_core::queue::{Batch, IoQueue};
 use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
 use mpt_backend::mpi1::{EMPTY, Mpi1, Mpi1Config};
@@ -86,7 +86,7 @@ impl RegisterBank {
                 let regions = plan.regions.iter().map(|region| bank.allocate(region)).collect();
                 adapter.provide_memory(regions).expect("the memory is as planned");
             }
-            if adapter.queues().first().is_some_and(|queue| queue.is_open()) {
+            if adapter.queues().first().is_some_and(IoQueue::is_open) {
                 while adapter.poll_event().is_some() {}
                 return (bank, adapter);
             }

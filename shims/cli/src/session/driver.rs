@@ -2,6 +2,7 @@
 
 use hba_core::adapter::AdapterHandle;
 use hba_core::command::{Rejected, Request};
+use hba_core::control::ControlEvent;
 use hba_core::discovery::Discovered;
 use hba_core::dma::RegionBuffer;
 use hba_core::host::{Answer, Data, Host, HostError, OutOfMemory, Platform};
@@ -69,6 +70,9 @@ pub trait Driver {
     /// [`OutOfMemory`].
     fn buffer(&mut self, len: usize) -> Result<RegionBuffer, OutOfMemory>;
 
+    /// The events since the last call.
+    fn take_events(&mut self) -> Vec<ControlEvent>;
+
     /// Stops controller, driver and platform in order.
     ///
     /// # Errors
@@ -124,6 +128,10 @@ impl<P: ControlPort, L: EndPlatform> Driver for Host<P, L> {
 
     fn buffer(&mut self, len: usize) -> Result<RegionBuffer, OutOfMemory> {
         self.platform().buffer(len)
+    }
+
+    fn take_events(&mut self) -> Vec<ControlEvent> {
+        Self::take_events(self)
     }
 
     fn close(mut self: Box<Self>) -> Result<(), SessionError> {

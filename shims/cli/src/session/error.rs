@@ -24,6 +24,11 @@ pub enum SessionError {
         /// Disks asked for.
         disks: usize,
     },
+    /// More disks than any controller takes.
+    TooManyDisks {
+        /// Disks asked for.
+        disks: usize,
+    },
     /// More disks than the controller takes.
     Slots {
         /// Which controller.
@@ -99,18 +104,11 @@ impl SessionError {
     /// Whether another request would help: nothing failed, it was asked for what does not exist.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        !matches!(
-            self,
-            Self::Qemu(
-                StartError::Missing { .. }
-                    | StartError::Host { .. }
-                    | StartError::Exited { .. }
-                    | StartError::Deadline { .. }
-                    | StartError::Qmp(_)
-                    | StartError::Pci(_)
-            ) | Self::Quit(_)
-                | Self::Host(_)
-        )
+        match self {
+            Self::Qemu(error) => matches!(error, StartError::Image { .. } | StartError::Ram { .. }),
+            Self::Quit(_) | Self::Host(_) => false,
+            _ => true,
+        }
     }
 }
 
@@ -121,6 +119,7 @@ impl fmt::Display for SessionError {
             Self::MorePaths { paths, disks } => {
                 write!(f, "{paths} disk images were given for {disks} disks")
             }
+            Self::TooManyDisks { disks } => write!(f, "no controller takes {disks} disks"),
             Self::Slots { controller, slots, disks } => {
                 write!(f, "{controller} takes {slots} disks, not {disks}")
             }

@@ -34,9 +34,12 @@ pub(super) fn mptsas1068(config: SessionConfig) -> Result<Session, SessionError>
     Ok(Session { driver: Box::new(host(platform)), power: None })
 }
 
-fn host(mut platform: QemuPlatform) -> Host<Mpi1<FifoRegister<hba_qemu::QemuRegisters>>, QemuPlatform> {
+fn host(
+    mut platform: QemuPlatform,
+) -> Host<Mpi1<FifoRegister<hba_qemu::QemuRegisters>>, QemuPlatform> {
     let qemu = platform.qemu();
-    let (window, fifo) = (qemu.memory().window(AddressWidth::BITS_64), FifoRegister(qemu.registers()));
+    let (window, fifo) =
+        (qemu.memory().window(AddressWidth::BITS_64), FifoRegister(qemu.registers()));
     let port = Mpi1::new(Mpi1Config { window, ..Mpi1Config::default() }, fifo);
     let mut host = Host::new(port, platform, RecoveryConfig::default(), ClassTimeouts::default());
     host.adapter().set_interrupts(true);

@@ -114,11 +114,7 @@ fn insert_disks(config: &SessionConfig, topology: &mut Topology) -> Result<(), S
     Ok(())
 }
 
-fn disk(
-    slot: usize,
-    source: &DiskSource,
-    config: &SessionConfig,
-) -> Result<SimDisk, SessionError> {
+fn disk(slot: usize, source: &DiskSource, config: &SessionConfig) -> Result<SimDisk, SessionError> {
     let (plan, behaviour) = (&config.disks, config.behaviour);
     let block_size = plan.block_size();
     let defaults = DiskConfig::nth(slot as u32, 1);

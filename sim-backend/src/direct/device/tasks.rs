@@ -97,7 +97,8 @@ impl DirectController {
         let (inline, _) = bytes[HEAD_LEN..].as_chunks::<ELEMENT_LEN>();
         let count = head.elements as usize;
         let mut elements: Vec<_> = inline.iter().take(count).map(element_of).collect();
-        if let Some(more) = count.checked_sub(INLINE_ELEMENTS) {
+        let more = count.saturating_sub(INLINE_ELEMENTS);
+        if more != 0 {
             let mut list = vec![0; more * ELEMENT_LEN];
             self.memory.read(head.list, &mut list)?;
             elements.extend(list.as_chunks().0.iter().map(element_of));

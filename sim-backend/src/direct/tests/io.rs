@@ -171,6 +171,25 @@ fn long_lists_go_where_the_slot_says() {
     assert_eq!(rig.machine.memory().faults().count(), 0);
 }
 
+/// With exactly as many elements as the slot holds there is no list, and its address, 0, is not read.
+#[test]
+fn a_slot_that_is_just_full_has_no_list() {
+    let mut rig = Rig::new();
+    for elements in INLINE_ELEMENTS - 1..=INLINE_ELEMENTS + 1 {
+        let mut data = rig.buffer(2 * BLOCK);
+        let mut lengths = vec![16; elements - 1];
+        lengths.push((BLOCK - 16 * (elements - 1)) as u32);
+        data.scatter(&lengths, 8);
+        let cdb = block_command(Opcode::READ_10, 5, 1);
+        let transfer = Transfer::from_device(BLOCK as u32);
+        rig.send(0, Request::new(UNIT, cdb, transfer, data, Cookie(0))).unwrap();
+        rig.finish();
+        let end = rig.ends.pop().unwrap();
+        check(&rig, &end, &Expected::Read(5));
+    }
+    assert_eq!(rig.machine.memory().faults().count(), 0);
+}
+
 #[test]
 fn a_full_queue_refuses_and_recovers() {
     let mut rig = Rig::new();

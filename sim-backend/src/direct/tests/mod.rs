@@ -3,6 +3,7 @@
 mod hostile;
 mod io;
 mod recovery;
+mod removal;
 mod target;
 
 use alloc::sync::Arc;
@@ -17,7 +18,7 @@ use hba_core::queue::{Batch, IoQueue, Vector};
 use hba_core::time::Instant;
 use scsi_proto::{Cdb, Lun};
 
-use super::{DirectConfig, DirectControl, DirectController, Facts};
+use super::{DirectConfig, DirectControl, DirectController, DirectQueue, Facts};
 use crate::controller::ControllerModel;
 use crate::machine::{SimMachine, SimRegisters};
 use crate::memory::SimMemory;
@@ -47,6 +48,8 @@ struct Rig {
     events: Vec<ControlEvent>,
     /// The adapter asked for isolation and got it.
     isolated: bool,
+    /// Queues that are not the adapter's, for the memory in them.
+    kept: Vec<DirectQueue>,
 }
 
 impl Rig {
@@ -68,6 +71,7 @@ impl Rig {
             ends: Vec::new(),
             events: Vec::new(),
             isolated: false,
+            kept: Vec::new(),
         }
     }
 
@@ -230,4 +234,6 @@ fn interrupts_name_the_vectors_with_news() {
     assert!(!rig.adapter.claims_interrupt(&mut rig.registers));
     assert!(!rig.machine.interrupt_level());
     assert_eq!(rig.machine.take_messages(), 0, "the host has not been told twice");
+    rig.faults(|faults| faults.removed = true);
+    assert!(!rig.adapter.claims_interrupt(&mut rig.registers), "all ones claim nothing");
 }
