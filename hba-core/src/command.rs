@@ -174,7 +174,9 @@ impl<D> Completion<D> {
     /// What can be said about the command's effect on the medium and the buffer.
     pub fn effect(&self) -> Effect {
         match self.outcome {
-            Outcome::Status(Status::GOOD | Status::CONDITION_MET) if self.residual == 0 => Effect::Done,
+            Outcome::Status(Status::GOOD | Status::CONDITION_MET) if self.residual == 0 => {
+                Effect::Done
+            }
             Outcome::Status(Status::GOOD | Status::CONDITION_MET) => Effect::DoneShort,
             Outcome::Status(
                 Status::BUSY

@@ -138,7 +138,12 @@ const SLEEP_MAX: Duration = Duration::from_millis(100);
 
 impl<P: ControlPort, L: Platform> Host<P, L> {
     /// An adapter that is not brought up yet.
-    pub fn new(port: P, mut platform: L, recovery: RecoveryConfig, timeouts: ClassTimeouts) -> Self {
+    pub fn new(
+        port: P,
+        mut platform: L,
+        recovery: RecoveryConfig,
+        timeouts: ClassTimeouts,
+    ) -> Self {
         let now = platform.now();
         let adapter = Adapter::new(port, recovery, timeouts, now);
         Self { adapter, platform, batch: Batch::new(32), failure: None, events: Vec::new() }
@@ -227,7 +232,8 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
     ///
     /// [`HostError`].
     pub fn execute(&mut self, request: Request<Data>) -> Result<Answer, HostError> {
-        let handle = self.submit(request).map_err(|rejected| HostError::Refused(rejected.reason))?;
+        let handle =
+            self.submit(request).map_err(|rejected| HostError::Refused(rejected.reason))?;
         let mut answer = None;
         while answer.is_none() {
             self.poll(|done| {

@@ -76,10 +76,8 @@ const RULES: &[Rule] = &[
     |l| (!(18..=252).contains(&l.sense_max)).then_some(Finding::Sense { sense_max: l.sense_max }),
     |l| {
         let reach = u64::from(l.elements_max) * u64::from(l.element_max);
-        (reach < u64::from(l.transfer_max)).then_some(Finding::TransferBeyondElements {
-            transfer_max: l.transfer_max,
-            reach,
-        })
+        (reach < u64::from(l.transfer_max))
+            .then_some(Finding::TransferBeyondElements { transfer_max: l.transfer_max, reach })
     },
     |l| {
         let safe = l.transfer_safe();
@@ -165,12 +163,9 @@ impl fmt::Display for Finding {
             Self::Boundary { boundary } => {
                 write!(f, "the boundary of {boundary} bytes is not a power of two")
             }
-            Self::EmptyWindow { window } => write!(
-                f,
-                "no address is left between {} and {}",
-                window.first(),
-                window.last()
-            ),
+            Self::EmptyWindow { window } => {
+                write!(f, "no address is left between {} and {}", window.first(), window.last())
+            }
             Self::Cdb { cdb_max } => write!(f, "a cdb limit of {cdb_max} bytes is outside 6 to 32"),
             Self::Sense { sense_max } => {
                 write!(f, "a sense limit of {sense_max} bytes is outside 18 to 252")
@@ -238,7 +233,11 @@ mod tests {
 
     #[test]
     fn b23_an_unaligned_buffer_of_the_longest_transfer_must_fit() {
-        assert_eq!(GOOD.transfer_safe(), 512 * 1024, "129 elements of 4 KiB carry 512 KiB unaligned");
+        assert_eq!(
+            GOOD.transfer_safe(),
+            512 * 1024,
+            "129 elements of 4 KiB carry 512 KiB unaligned"
+        );
         let tight = Limits { elements_max: 128, ..GOOD };
         let report = tight.validate().expect_err("one element too few");
         let safe = 127 * 4096;

@@ -96,7 +96,8 @@ fn harness(scenario: Scenario, rounds: usize) -> u64 {
     let (mut device, _adapter) = Device::new(scenario);
     let mut caller = Caller::new(scenario);
     let sense: &[u8] = &[0; 18][..if scenario.fails { 18 } else { 0 }];
-    let done: Vec<_> = (0..scenario.depth as u64).map(|n| (n, 4096u32, sense, caller.data)).collect();
+    let done: Vec<_> =
+        (0..scenario.depth as u64).map(|n| (n, 4096u32, sense, caller.data)).collect();
     let mut sum = 0;
     for round in 0..rounds {
         black_box(Instant::from_nanos(round as u64 * 10_000));

@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
+use hba_core::command::Cookie;
 use hba_core::command::{Nexus, Request, TargetId, Transfer};
 use hba_core::control::{ControlEvent, RecoveryConfig};
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::AddressWidth;
 use hba_core::host::{Answer, Data, Host, HostError, Platform};
-use hba_core::command::Cookie;
 use hba_qemu::{Config, DiskConfig, Qemu, QemuPlatform, QemuRegisters};
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
 use scsi_proto::{Cdb, Lun};
@@ -80,7 +80,12 @@ pub fn request(host: &mut QemuHost, id: u16, cdb: &[u8], transfer: Transfer) -> 
 /// # Panics
 ///
 /// As [`request`].
-pub fn send(host: &mut QemuHost, id: u16, cdb: &[u8], transfer: Transfer) -> Result<Answer, HostError> {
+pub fn send(
+    host: &mut QemuHost,
+    id: u16,
+    cdb: &[u8],
+    transfer: Transfer,
+) -> Result<Answer, HostError> {
     let request = request(host, id, cdb, transfer);
     host.execute(request)
 }

@@ -16,7 +16,8 @@ use sim_backend::mpi1::{Mpi1Controller, Personality};
 use sim_backend::platform::SimPlatform;
 
 /// A host with the simulator underneath.
-pub type SimHost = Host<Mpi1<FifoRegister<SimRegisters<Mpi1Controller>>>, SimPlatform<Mpi1Controller>>;
+pub type SimHost =
+    Host<Mpi1<FifoRegister<SimRegisters<Mpi1Controller>>>, SimPlatform<Mpi1Controller>>;
 
 /// A host, and the world behind its controller.
 pub struct World {

@@ -17,7 +17,9 @@ fn recorded() -> (World, Recorder) {
 
 /// A CDB of `len` bytes with every byte different, except that the opcode is given.
 fn cdb(opcode: u8, len: usize) -> Vec<u8> {
-    (0..len).map(|i| if i == 0 { opcode } else { opcode.wrapping_mul(7).wrapping_add(i as u8) }).collect()
+    (0..len)
+        .map(|i| if i == 0 { opcode } else { opcode.wrapping_mul(7).wrapping_add(i as u8) })
+        .collect()
 }
 
 #[test]
@@ -32,7 +34,10 @@ fn b19_every_opcode_reaches_the_wire_as_submitted() {
                 let arrived = recorder.take();
                 let [arrived] = &arrived[..] else { panic!("{opcode:#x} arrived {arrived:?}") };
                 assert_eq!(arrived.cdb, sent);
-                assert_eq!((arrived.direction, arrived.length), (transfer.direction, transfer.length));
+                assert_eq!(
+                    (arrived.direction, arrived.length),
+                    (transfer.direction, transfer.length)
+                );
             }
         }
     }

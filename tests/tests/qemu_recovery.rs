@@ -38,7 +38,11 @@ fn ends_in_check_condition(io_type: &str, cdb: &[u8], transfer: Transfer) {
     assert_eq!(answer.completion.outcome, Outcome::Status(Status::CHECK_CONDITION));
     assert_eq!(answer.completion.effect(), Effect::Indeterminate);
     let sense = Sense::parse(&answer.sense).expect("sense data came with the status");
-    assert_eq!((sense.additional.asc, sense.additional.ascq), (0x00, 0x06), "I/O process terminated");
+    assert_eq!(
+        (sense.additional.asc, sense.additional.ascq),
+        (0x00, 0x06),
+        "I/O process terminated"
+    );
     let other = qemu::send(&mut host, 1, cdb, transfer).expect("the other disk works");
     assert!(other.completion.is_done());
     assert!(!qemu::saw(&host.take_events(), |e| matches!(e, ControlEvent::ResetBegun(_))));
@@ -73,7 +77,11 @@ fn start_held_reads(host: &mut QemuHost, count: u64) {
 }
 
 /// Polls until every command has completed; returns the outcomes in order.
-fn collect(host: &mut QemuHost, count: usize, mut each: impl FnMut(&mut QemuHost, Duration)) -> Vec<Outcome> {
+fn collect(
+    host: &mut QemuHost,
+    count: usize,
+    mut each: impl FnMut(&mut QemuHost, Duration),
+) -> Vec<Outcome> {
     let begun = Instant::now();
     let mut outcomes = Vec::new();
     while outcomes.len() < count {
@@ -105,8 +113,14 @@ fn a_held_command_is_aborted_and_completes_once_when_the_hold_is_lifted() {
         assert!(recovery_ends.elapsed() < Duration::from_secs(10), "the abort is answered");
     }
     let events = host.take_events();
-    assert!(qemu::saw(&events, |e| matches!(e, ControlEvent::Recovered(_, Rung::Abort))), "{events:?}");
-    assert!(!qemu::saw(&events, |e| matches!(e, ControlEvent::Recovering(_, Rung::LogicalUnitReset))));
+    assert!(
+        qemu::saw(&events, |e| matches!(e, ControlEvent::Recovered(_, Rung::Abort))),
+        "{events:?}"
+    );
+    assert!(!qemu::saw(&events, |e| matches!(
+        e,
+        ControlEvent::Recovering(_, Rung::LogicalUnitReset)
+    )));
     host.poll(|done| panic!("completed twice: {done:?}")).expect("poll");
     assert_eq!(host.adapter().outstanding(), 0);
     qemu::make_ready(&mut host, 0);
@@ -121,7 +135,10 @@ fn a_command_that_stays_held_is_ended_by_a_logical_unit_reset() {
     let timed_out = Outcome::Failed(Failure::TimedOut);
     assert!(outcomes.iter().filter(|o| **o == timed_out).count() >= 2, "{outcomes:?}");
     let events = host.take_events();
-    assert!(qemu::saw(&events, |e| matches!(e, ControlEvent::Recovering(_, Rung::LogicalUnitReset))), "{events:?}");
+    assert!(
+        qemu::saw(&events, |e| matches!(e, ControlEvent::Recovering(_, Rung::LogicalUnitReset))),
+        "{events:?}"
+    );
     assert!(!qemu::saw(&events, |e| matches!(e, ControlEvent::ResetBegun(_))), "{events:?}");
     let qmp = host.platform().qemu().qmp();
     qmp.set_io_throttle(0, Throttle::default()).expect("the hold is lifted");
@@ -144,7 +161,10 @@ fn a_controller_in_fault_is_reset_and_nothing_is_lost() {
     host.platform().registers().write32(RegOffset(0x40), address);
     let outcomes = collect(&mut host, 4, |_, _| ());
     let ended = |o: &Outcome| {
-        matches!(o, Outcome::Failed(Failure::Reset | Failure::TimedOut) | Outcome::Status(Status::GOOD))
+        matches!(
+            o,
+            Outcome::Failed(Failure::Reset | Failure::TimedOut) | Outcome::Status(Status::GOOD)
+        )
     };
     assert!(outcomes.iter().all(ended), "{outcomes:?}");
     let qmp = host.platform().qemu().qmp();

@@ -37,7 +37,8 @@ fn b08_the_first_dma_is_a_harmless_request_at_a_named_step() {
     // The controller masters no bus: as behind an IOMMU that maps nothing for it.
     world.machine.memory().set_bus_master(false);
     let error = world.host.bring_up().expect_err("the first fetch faults");
-    let HostError::BringUp(BringUpError::Deadline { step, .. } | BringUpError::Status { step, .. }) = error
+    let HostError::BringUp(BringUpError::Deadline { step, .. } | BringUpError::Status { step, .. }) =
+        error
     else {
         panic!("{error}");
     };
@@ -72,7 +73,8 @@ fn b14_memory_is_planned_before_init_in_pages_and_nothing_is_allocated_per_task(
 #[test]
 fn b01_memory_outside_the_window_is_refused_before_any_doorbell() {
     let config = Mpi1Config {
-        window: DmaWindow::of_width(AddressWidth::BITS_32).within(BusAddr::new(0), BusAddr::new(0x7fff_ffff)),
+        window: DmaWindow::of_width(AddressWidth::BITS_32)
+            .within(BusAddr::new(0), BusAddr::new(0x7fff_ffff)),
         ..Mpi1Config::default()
     };
     let mut world = Setup { config, ..Setup::default() }.build();
@@ -90,7 +92,8 @@ fn every_block_of_a_deep_queue_reads_back() {
     for lba in 0..depth {
         let mut data = world.host.platform().buffer(4096).expect("memory");
         data.write(&[lba as u8; 4096]);
-        let write = unit.write(Lba(8 * lba), 8, Fua::Off, Some(data), Cookie(lba)).expect("in range");
+        let write =
+            unit.write(Lba(8 * lba), 8, Fua::Off, Some(data), Cookie(lba)).expect("in range");
         assert!(world.host.submit(write).is_ok(), "command {lba} of {depth}");
     }
     let extra = world.request(0, &READ_8, Transfer::from_device(4096));
@@ -145,10 +148,13 @@ fn the_ladder_goes_up_to_the_controller_when_no_function_helps() {
     world.machine.hold(0, false);
     world.host.bring_up().expect("operational again");
     let events = world.host.take_events();
-    let rungs: Vec<_> = events.iter().filter_map(|e| match e {
-        ControlEvent::Recovering(_, rung) => Some(*rung),
-        _ => None,
-    }).collect();
+    let rungs: Vec<_> = events
+        .iter()
+        .filter_map(|e| match e {
+            ControlEvent::Recovering(_, rung) => Some(*rung),
+            _ => None,
+        })
+        .collect();
     assert_eq!(rungs, [Rung::Abort, Rung::LogicalUnitReset, Rung::TargetReset]);
     assert!(events.contains(&ControlEvent::ResetBegun(ResetReason::LadderExhausted)), "{events:?}");
     world.expect_silence();
@@ -186,7 +192,11 @@ fn b30_a_controller_that_left_the_bus_is_not_touched_and_everything_ends_once() 
     world.machine.with_controller(|c| c.faults_mut().removed = true);
     let begun = world.host.platform().now();
     let done = world.collect(40);
-    assert!(done.iter().all(|c| c.outcome == Outcome::Failed(Failure::ControllerGone)), "{:?}", done[0].outcome);
+    assert!(
+        done.iter().all(|c| c.outcome == Outcome::Failed(Failure::ControllerGone)),
+        "{:?}",
+        done[0].outcome
+    );
     assert!(done.iter().all(|c| c.data.is_some()), "every buffer came home");
     let took = world.host.platform().now().since(begun);
     assert!(took <= Duration::from_secs(2), "found by the watchdog after {took:?}");
@@ -218,7 +228,17 @@ fn b25_no_stray_reply_completes_a_command() {
     let mut world = Setup::default().start();
     start_held(&mut world, 4);
     // Contexts never issued, of another generation, of Control's requests, and addresses outside the pool.
-    let strays = [0, 0x0000_0401, 0x000f_fc00, 0x0000_03ff, 0x1fff_ffff, 0x6000_0001, 0x8000_0000, 0xc000_0040, 0xfffe_0000];
+    let strays = [
+        0,
+        0x0000_0401,
+        0x000f_fc00,
+        0x0000_03ff,
+        0x1fff_ffff,
+        0x6000_0001,
+        0x8000_0000,
+        0xc000_0040,
+        0xfffe_0000,
+    ];
     world.machine.with_controller(|c| c.faults_mut().stray_replies.extend(strays));
     let before = world.host.platform().now();
     while world.host.platform().now().since(before) < Duration::from_millis(200) {

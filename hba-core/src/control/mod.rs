@@ -157,7 +157,10 @@ impl<P: ControlPort> Control<P> {
     /// # Errors
     ///
     /// [`MemoryFault`]; the device knows of nothing, and other memory may be provided.
-    pub fn provide_memory(&mut self, regions: Vec<DmaRegion>) -> Result<Vec<P::Queue>, MemoryFault> {
+    pub fn provide_memory(
+        &mut self,
+        regions: Vec<DmaRegion>,
+    ) -> Result<Vec<P::Queue>, MemoryFault> {
         let queues = self.port.provide_memory(regions)?;
         self.vectors = queues.len() as u16;
         let depth = self.port.limits().map_or(0, |l| usize::from(l.queue_depth));
@@ -370,11 +373,7 @@ impl<P: ControlPort> Control<P> {
         None
     }
 
-    fn step_operational(
-        &mut self,
-        now: Instant,
-        registers: &mut dyn Registers,
-    ) -> Option<Instant> {
+    fn step_operational(&mut self, now: Instant, registers: &mut dyn Registers) -> Option<Instant> {
         match self.port.poll(now, registers) {
             Polled::Operational(at) => {
                 self.take_port_events(now);

@@ -302,10 +302,8 @@ impl Recovery {
 
     /// The function of a job was answered and the queues are empty.
     fn conclude(&mut self, at: usize, result: TaskManagementResult) {
-        let helped = matches!(
-            result,
-            TaskManagementResult::Complete | TaskManagementResult::Succeeded
-        );
+        let helped =
+            matches!(result, TaskManagementResult::Complete | TaskManagementResult::Succeeded);
         if helped { self.finish(at, result) } else { self.escalate(at, Some(result)) }
     }
 

@@ -81,7 +81,11 @@ impl DmaRegion {
     ///
     /// If `offset` is beyond the end or not a multiple of [`Self::ALIGN`].
     pub fn split_at(self, offset: usize) -> (Self, Self) {
-        assert!(offset <= self.len && offset.is_multiple_of(Self::ALIGN), "split at {offset} of {}", self.len);
+        assert!(
+            offset <= self.len && offset.is_multiple_of(Self::ALIGN),
+            "split at {offset} of {}",
+            self.len
+        );
         let rest = Self {
             // SAFETY: offset <= len, so the result stays inside the range that `from_raw_parts` was promised.
             base: unsafe { self.base.add(offset) },

@@ -209,7 +209,7 @@ mod tests {
     const WINDOW: DmaWindow = DmaWindow::of_width(AddressWidth::BITS_32);
 
     fn limits(element_max: u32, boundary: u64) -> SegmentLimits {
-        SegmentLimits { window: WINDOW, element_max, boundary }
+        SegmentLimits::new(WINDOW, element_max, boundary)
     }
 
     fn segment(addr: u64, len: u32) -> Segment {
@@ -261,7 +261,8 @@ mod tests {
         ) {
             let total: u64 = list.iter().map(|s| u64::from(s.len)).sum();
             let length = (total * part / 100) as u32;
-            let elements = Elements::new(&list, length, &limits(element_max, boundary));
+            let limits = limits(element_max, boundary);
+            let elements = Elements::new(&list, length, &limits);
             let count = elements.count().unwrap();
             let made = collect(elements).unwrap();
             prop_assert_eq!(made.len(), count as usize);
@@ -295,7 +296,8 @@ mod tests {
     #[test]
     fn b22_a_list_that_fails_gives_nothing_more() {
         let beyond = [segment(0x1000, 16), segment(0xffff_fff0, 32), segment(0x2000, 16)];
-        let mut elements = Elements::new(&beyond, 64, &limits(u32::MAX, 0));
+        let limits = limits(u32::MAX, 0);
+        let mut elements = Elements::new(&beyond, 64, &limits);
         assert_eq!(elements.take_next(), Ok(Some(segment(0x1000, 16))));
         assert!(
             matches!(elements.take_next(), Err(ScatterError::Address(fault)) if fault.len == 32)
@@ -306,7 +308,7 @@ mod tests {
             "the bytes behind the gap are not the next ones"
         );
 
-        let mut short = Elements::new(&beyond[..1], 17, &limits(u32::MAX, 0));
+        let mut short = Elements::new(&beyond[..1], 17, &limits);
         assert_eq!(short.count(), Err(ScatterError::TooShort { missing: 1 }));
         assert_eq!(short.take_next(), Ok(Some(segment(0x1000, 16))));
         assert_eq!(short.take_next(), Err(ScatterError::TooShort { missing: 1 }));

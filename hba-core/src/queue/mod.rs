@@ -42,6 +42,8 @@ pub struct IoQueue<P: QueuePort, D: DataBuffer> {
     deadlines: Deadlines,
     segments: SegmentLimits,
     transfer_max: u32,
+    /// Transfers shorter than this are accepted: none while the queue is not running.
+    accepted: u64,
     phase: Phase,
     /// Slots that a verdict ended and the next pass completes.
     condemned: u16,
@@ -109,6 +111,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             deadlines: Deadlines::new(),
             segments: limits.segments(),
             transfer_max: limits.transfer_max,
+            accepted: 0,
             phase: Phase::Stopped,
             condemned: 0,
             drain: None,
@@ -199,7 +202,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     /// No deadline passes before this; `None` while none is set. [`Self::poll_expired`] may find nothing then, and this
     /// moves on.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.earliest()
+        if self.outstanding() == 0 { None } else { self.deadlines.earliest() }
     }
 
     /// A command whose deadline passed. Hand the ticket to Control, and ask again until there is none.
@@ -257,7 +260,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     /// did complete counts.
     pub fn quiesce(&mut self) -> Quiesced {
         if !self.is_gone() {
-            self.phase = Phase::Stopped;
+            self.enter(Phase::Stopped);
         }
         self.drain = None;
         Quiesced { vector: self.vector }
@@ -270,24 +273,25 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             self.port.restart();
             self.slots.end_doubt();
             self.condemned = 0;
-            self.phase = Phase::Ending(Failure::Reset, After::Serving);
+            self.enter(Phase::Ending(Failure::Reset, After::Serving));
         }
     }
 
     /// Accepts requests from here on.
     pub fn open(&mut self, permit: OpenPermit) {
         debug_assert_eq!(permit.vector, self.vector);
-        self.phase = match self.phase {
+        let phase = match self.phase {
             Phase::Ending(failure, After::Serving) => Phase::Ending(failure, After::Running),
             Phase::Serving => Phase::Running,
             other => other,
         };
+        self.enter(phase);
     }
 
     /// The controller is gone or given up: the next passes end every command with `failure`, and nothing is touched.
     pub fn handle_gone(&mut self, failure: Failure) {
         if self.phase != Phase::Gone {
-            self.phase = Phase::Ending(failure, After::Gone);
+            self.enter(Phase::Ending(failure, After::Gone));
         }
     }
 
@@ -373,11 +377,8 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     #[inline]
     fn admit(&self, transfer: Transfer) -> Result<(), Refusal> {
         let Transfer { direction, length } = transfer;
-        if self.phase != Phase::Running {
-            return Err(self.closed());
-        }
-        if length > self.transfer_max {
-            return Err(Refusal::TransferTooLong { length, permitted: self.transfer_max });
+        if u64::from(length) >= self.accepted {
+            return Err(self.unacceptable(length));
         }
         if direction == Direction::None {
             return without_direction(length);
@@ -385,9 +386,19 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         Ok(())
     }
 
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        let running = phase == Phase::Running;
+        self.accepted = if running { u64::from(self.transfer_max) + 1 } else { 0 };
+    }
+
     #[cold]
-    fn closed(&self) -> Refusal {
-        if self.is_gone() { Refusal::Gone } else { Refusal::Stopped }
+    fn unacceptable(&self, length: u32) -> Refusal {
+        match self.phase {
+            Phase::Running => Refusal::TransferTooLong { length, permitted: self.transfer_max },
+            _ if self.is_gone() => Refusal::Gone,
+            _ => Refusal::Stopped,
+        }
     }
 
     /// Whether the port must not be touched ever again, even if values that were under way say otherwise.
@@ -407,7 +418,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             self.complete_condemned(batch);
         }
         let mut budget = batch.room();
-        let (mut more, mut gone) = (true, false);
+        let mut more = true;
         while budget > 0 {
             budget -= 1;
             match self.port.next_reply() {
@@ -422,20 +433,27 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
                     budget = budget.min(batch.message_room());
                 }
                 Reply::Bad(bad) => self.counters.count_bad(bad),
+                // Neither is the reply path empty nor would anybody see an acknowledge.
                 Reply::Gone => {
-                    (more, gone) = (false, true);
-                    break;
+                    return Serviced { ack: None, more: false, drained: None, gone: true };
                 }
             }
         }
-        let drained = if more { None } else { self.drain.take() };
-        let drained = drained.map(|r| DrainMark { vector: r.vector, number: r.number });
-        Serviced { ack: Some(self.port.acknowledge()), more, drained, gone }
+        let drained = if self.drain.is_some() && !more { self.answer_drain() } else { None };
+        Serviced { ack: Some(self.port.acknowledge()), more, drained, gone: false }
+    }
+
+    #[cold]
+    fn answer_drain(&mut self) -> Option<DrainMark> {
+        self.drain.take().map(|r| DrainMark { vector: r.vector, number: r.number })
     }
 
     #[inline]
     fn complete_good(&mut self, name: WireTag, batch: &mut Batch<D>) {
-        let Some(finished) = self.slots.finish_named(name) else { return self.stale(name) };
+        let WireTag { tag, generation } = name;
+        let Some(finished) = self.slots.finish_named(name) else {
+            return self.stale(WireTag { tag, generation });
+        };
         self.counters.completed += 1;
         let Finished { data, cookie, length, generation } = finished;
         batch.push(Completion {
@@ -521,11 +539,12 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             self.complete_failed(slot, if late { Failure::TimedOut } else { failure }, batch);
         }
         self.condemned = 0;
-        self.phase = match after {
+        let phase = match after {
             After::Serving => Phase::Serving,
             After::Running => Phase::Running,
             After::Gone => Phase::Gone,
         };
+        self.enter(phase);
         let more = self.phase != Phase::Gone;
         Serviced { ack: None, more, drained: None, gone: false }
     }

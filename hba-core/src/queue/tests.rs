@@ -9,8 +9,7 @@ use scsi_proto::{Cdb, Lun, Status};
 use super::*;
 use crate::command::{Effect, Nexus, TargetId, Transfer};
 use crate::dma::BusAddr;
-use crate::port::{Detail, Generation, Message, Tag};
-use crate::time::Timeout;
+use crate::port::{Detail, Generation, Message, Tag, Unsendable};
 use fake::{DEPTH, Dropped, FakePort, LIMITS, Posted, Tracked, detail};
 
 mod fake;
@@ -195,7 +194,7 @@ fn b22_too_long_is_rejected_whole() {
     let mut long_cdb = bench.request(6, LEN);
     long_cdb.command.cdb = Cdb::from_array([0x7f; 17]);
     let rejected = bench.queue.submit(long_cdb, T0).expect_err("seventeen bytes of cdb");
-    assert_eq!(rejected.reason, Refusal::CdbTooLong { length: 17, permitted: 16 });
+    assert_eq!(rejected.reason, Refusal::Unsendable(Unsendable::Cdb { length: 17 }));
 
     let mut short_memory = bench.request(7, LEN);
     short_memory.command.transfer.length = LEN + 1;
@@ -408,15 +407,15 @@ fn b31_an_expired_command_keeps_its_slot_until_it_ends() {
     let at = bench.queue.next_deadline().expect("armed");
     let ticket = bench.queue.poll_expired(at).expect("due");
     bench.queue.redeem(ticket, Verdict::Ended);
-    assert_eq!(bench.pass(), [failed(2, Failure::TimedOut)]);
+    assert_eq!(bench.pass(), [failed(3, Failure::TimedOut)], "equal deadlines pass in the order of slots");
 
     bench.submit(4);
-    let ticket = bench.queue.poll_expired(T0 + Duration::from_secs(1)).expect("3 is due");
+    let ticket = bench.queue.poll_expired(T0 + Duration::from_secs(1)).expect("2 is due");
     bench.queue.redeem(ticket, Verdict::Superseded);
     let _ = bench.queue.quiesce();
     let ended = bench.restart_and_open();
     let of = |cookie| ended.iter().find(|ended| ended.cookie == cookie).map(|ended| ended.outcome);
-    assert_eq!(of(3), Some(Outcome::Failed(Failure::TimedOut)), "its time was up before the reset");
+    assert_eq!(of(2), Some(Outcome::Failed(Failure::TimedOut)), "its time was up before the reset");
     assert_eq!(of(4), Some(Outcome::Failed(Failure::Reset)));
 }
 

@@ -30,7 +30,9 @@ use super::handshake::{Handshake, Progress};
 use super::requests::Purpose;
 use super::reset::{self, POLL, Reset};
 use crate::wire::event::{EventNotifyRequest, EventSwitch};
-use crate::wire::ioc::{IocFactsReply, IocFactsRequest, IocInitReply, IocInitRequest, MsgVersion, WhoInit};
+use crate::wire::ioc::{
+    IocFactsReply, IocFactsRequest, IocInitReply, IocInitRequest, MsgVersion, WhoInit,
+};
 use crate::wire::message::{DefaultReply, Function, IocStatus};
 use crate::wire::port::{PortEnableRequest, PortFactsReply, PortFactsRequest, PortType};
 use crate::wire::registers::{DOORBELL, Doorbell, IocState, REPLY_FIFO, REQUEST_FIFO};
@@ -74,6 +76,7 @@ enum Phase {
 }
 
 /// What one turn of the machine came to.
+#[expect(clippy::large_enum_variant, reason = "a phase is moved once, and lives in the machine")]
 enum Turn {
     /// Go on at once.
     Enter(Phase),
@@ -152,8 +155,10 @@ impl<F, S: DmaSync> Mpi1<F, S> {
 
     fn handshake_done(&mut self, now: Instant, registers: &mut dyn Registers) -> Turn {
         let next = match &self.machine.phase {
-            Phase::Facts(handshake) => handshake_reply::<IocFactsReply>(handshake, Function::IOC_FACTS)
-                .and_then(|reply| self.take_facts(&reply)),
+            Phase::Facts(handshake) => {
+                handshake_reply::<IocFactsReply>(handshake, Function::IOC_FACTS)
+                    .and_then(|reply| self.take_facts(&reply))
+            }
             Phase::PortFacts(handshake) => {
                 handshake_reply::<PortFactsReply>(handshake, Function::PORT_FACTS).map(|reply| {
                     self.machine.port = Some(Port::of(&reply));
@@ -187,12 +192,16 @@ impl<F, S: DmaSync> Mpi1<F, S> {
             Some(plan) if self.memory.is_some() => {
                 if !plan.facts.covers(&facts) {
                     let value = u32::from(facts.credits);
-                    return Err(BringUpError::Fact { name: "credits or sizes after a reset", value });
+                    return Err(BringUpError::Fact {
+                        name: "credits or sizes after a reset",
+                        value,
+                    });
                 }
             }
             _ => self.plan = Some(Plan::new(&self.config, facts)?),
         }
-        let request = PortFactsRequest { function: Function::PORT_FACTS, ..FromZeros::new_zeroed() };
+        let request =
+            PortFactsRequest { function: Function::PORT_FACTS, ..FromZeros::new_zeroed() };
         Ok(Phase::PortFacts(Handshake::new("port facts", request.as_bytes(), MESSAGE)))
     }
 
@@ -266,8 +275,9 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         now: Instant,
     ) -> Result<(), BadReply> {
         let phase = match (purpose, &mut self.machine.phase) {
-            (Purpose::FirstFetch, Phase::FirstFetch(_)) => check_fetch(bytes)
-                .map_or_else(Phase::Failed, |()| Phase::PortEnable(enable_port())),
+            (Purpose::FirstFetch, Phase::FirstFetch(_)) => {
+                check_fetch(bytes).map_or_else(Phase::Failed, |()| Phase::PortEnable(enable_port()))
+            }
             (Purpose::Config, Phase::Discover(discover, _)) => {
                 let Some(memory) = &self.memory else { return Ok(()) };
                 match discover.handle_reply(bytes, &memory.page, &mut self.sync) {
@@ -320,8 +330,7 @@ impl<F, S: DmaSync> Mpi1<F, S> {
     }
 
     fn ask_next_page(&mut self, registers: &mut dyn Registers) {
-        let (Phase::Discover(discover, _), Some(memory)) =
-            (&self.machine.phase, &mut self.memory)
+        let (Phase::Discover(discover, _), Some(memory)) = (&self.machine.phase, &mut self.memory)
         else {
             return;
         };

@@ -151,7 +151,8 @@ impl Plan {
     pub(super) fn new(config: &Mpi1Config, facts: Facts) -> Result<Self, BringUpError> {
         let depth = (facts.credits - CONTROL_REQUESTS).min(config.queue_depth_max.max(1));
         let reach = DmaWindow::of_width(AddressWidth::BITS_32).last();
-        let kind = if config.window.last() <= reach { ElementKind::Bits32 } else { ElementKind::Bits64 };
+        let kind =
+            if config.window.last() <= reach { ElementKind::Bits32 } else { ElementKind::Bits64 };
         let wanted = config.elements_max.clamp(1, 1024);
         let chains = Chains::new(kind, facts.frame_size, wanted, facts.chain_depth);
         let page_size = config.page_size;

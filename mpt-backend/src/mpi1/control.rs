@@ -130,7 +130,11 @@ impl<F: ReplyFifo, S: DmaSync + Clone> Mpi1<F, S> {
         None
     }
 
-    fn split(&mut self, plan: &Plan, regions: Vec<DmaRegion>) -> Option<(QueueMemory, ControlMemory)> {
+    fn split(
+        &mut self,
+        plan: &Plan,
+        regions: Vec<DmaRegion>,
+    ) -> Option<(QueueMemory, ControlMemory)> {
         let [frames, replies, sense, chains, page] = <[DmaRegion; 5]>::try_from(regions).ok()?;
         let (frames_high, sense_high) = (frames.bus().high(), sense.bus().high());
         let replies_low = replies.bus().low();

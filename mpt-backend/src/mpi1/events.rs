@@ -56,13 +56,16 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         match event {
             // The answer that notification is on.
             Event::EVENT_CHANGE | Event::NONE => {}
-            Event::SAS_DEVICE_STATUS_CHANGE => match SasDeviceStatusChange::read_from_prefix(data) {
-                Ok((change, _)) => self.interpret_device(&change),
-                Err(_) => {
-                    let words = (data.len() / 4) as u8;
-                    self.events.push_back(PortEvent::BadReply(BadReply::MessageLength { words }));
+            Event::SAS_DEVICE_STATUS_CHANGE => {
+                match SasDeviceStatusChange::read_from_prefix(data) {
+                    Ok((change, _)) => self.interpret_device(&change),
+                    Err(_) => {
+                        let words = (data.len() / 4) as u8;
+                        self.events
+                            .push_back(PortEvent::BadReply(BadReply::MessageLength { words }));
+                    }
                 }
-            },
+            }
             Event(code) => {
                 let first = data.first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
                 self.events.push_back(PortEvent::Vendor { code, data: first });
@@ -97,7 +100,9 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         if memory.requests.is_out(Purpose::EventAck) {
             return;
         }
-        let Some((event, event_context)) = self.acknowledgements.waiting.pop_front() else { return };
+        let Some((event, event_context)) = self.acknowledgements.waiting.pop_front() else {
+            return;
+        };
         let context = memory.requests.claim(Purpose::EventAck);
         let request = EventAckRequest {
             function: Function::EVENT_ACK,

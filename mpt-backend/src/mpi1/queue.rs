@@ -35,6 +35,8 @@ pub struct Mpi1Queue<F, S = Coherent> {
     /// Element flags and control word of a command, by its direction.
     by_direction: [(u32, u32); 3],
     frame_size: usize,
+    /// The same in words: that a frame begins on a word needs no check then.
+    frame_words: usize,
     depth: u16,
     detail: Detail,
     message: Message,
@@ -66,6 +68,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             by_direction: [Direction::None, Direction::ToDevice, Direction::FromDevice]
                 .map(|d| (plan.chains.flags(d == Direction::ToDevice), control(d))),
             frame_size: plan.facts.frame_size,
+            frame_words: plan.facts.frame_size / 4,
             depth: plan.limits.queue_depth,
             detail: NO_DETAIL,
             message: Message::EMPTY,
@@ -133,7 +136,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
     fn sort(&mut self, copy: &ReplyCopy) -> Result<Reply, BadReply> {
         check_length(copy, 0)?;
         let context = Context::checked(copy.context());
-        let context = context.ok_or(BadReply::UnknownTag { raw: copy.context() })?;
+        let context = context.ok_or_else(|| BadReply::UnknownTag { raw: copy.context() })?;
         if context.index() >= self.depth {
             self.message = Message::new(copy.words.into_iter().take(copy.len));
             return Ok(Reply::Message);
@@ -191,7 +194,7 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
         let Ok(target_id) = u8::try_from(target.id) else {
             return Err(Unsendable::Target(target));
         };
-        let frame = usize::from(name.tag.0) * self.frame_size;
+        let frame = usize::from(name.tag.0) * self.frame_words * 4;
         if let Some(element) = elements.single() {
             let (flags, direction) = self.by_direction[command.transfer.direction as usize];
             let mut words = self.frames.words_mut::<15>(frame);

@@ -104,7 +104,11 @@ impl Requests {
         let context = Context::checked(word).ok_or(unknown)?;
         let place = context.index().checked_sub(self.depth).ok_or(unknown)?;
         let purpose = Purpose::at(place).ok_or(unknown)?;
-        if self.is_out(purpose) && self.context(purpose) == context { Ok(purpose) } else { Err(unknown) }
+        if self.is_out(purpose) && self.context(purpose) == context {
+            Ok(purpose)
+        } else {
+            Err(unknown)
+        }
     }
 
     /// Writes a message into a slot's frame and posts it to the FIFO register at `port`.

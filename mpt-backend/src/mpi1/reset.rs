@@ -44,7 +44,10 @@ enum Phase {
     /// Waiting for READY.
     Ready(Instant),
     /// Diagnostic reset: unlocking.
-    Unlock { tries: u8, next: Instant },
+    Unlock {
+        tries: u8,
+        next: Instant,
+    },
     /// Diagnostic reset: the processor is held.
     Hold(Instant),
     Done,

@@ -273,17 +273,14 @@ mod tests {
         for kind in [ElementKind::Bits32, ElementKind::Bits64] {
             let layout = Chains::new(kind, FRAME, 1024, 0);
             assert_eq!(layout.elements(), 1024);
-            let (mut frames, mut chains) = (region(FRAME, 0x1000), region(layout.bytes(), 0x8_0000));
+            let (mut frames, mut chains) =
+                (region(FRAME, 0x1000), region(layout.bytes(), 0x8_0000));
             for count in (1..300).chain([511, 512, 513, 1023, 1024]) {
                 let segment = |i: u64| Segment::new(BusAddr::new(0x10_0000 + 0x100 * i), 7);
                 let segments: Vec<_> = (0..count).map(segment).collect();
                 let elements = Elements::new(&segments, 7 * count as u32, &LIMITS);
-                let mut list = ListMemory {
-                    frames: &mut frames,
-                    frame: 0,
-                    chains: &mut chains,
-                    chain: 0,
-                };
+                let mut list =
+                    ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
                 let offset = list.write(&layout, layout.flags(false), elements).expect("fits");
                 let found = walk(&frames, &chains, offset);
                 let expected: Vec<_> = segments.iter().map(|s| (s.addr.raw(), s.len)).collect();
@@ -299,8 +296,7 @@ mod tests {
         let segment = |i: u64| Segment::new(BusAddr::new(0x10_0000 + 0x100 * i), 1);
         let segments: Vec<_> = (0..258).map(segment).collect();
         let elements = Elements::new(&segments, 258, &LIMITS);
-        let mut list =
-            ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
+        let mut list = ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
         assert_eq!(
             list.write(&layout, 0, elements),
             Err(ScatterError::TooManyElements { needed: 258, permitted: 257 })
@@ -317,8 +313,7 @@ mod tests {
     fn no_data_is_one_empty_element() {
         let layout = Chains::new(ElementKind::Bits64, FRAME, 16, 34);
         let (mut frames, mut chains) = (region(FRAME, 0x1000), region(1024, 0x8_0000));
-        let mut list =
-            ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
+        let mut list = ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
         let offset = list.write(&layout, layout.flags(false), Elements::new(&[], 0, &LIMITS));
         assert_eq!(offset, Ok(0));
         assert_eq!(walk(&frames, &chains, 0), [(0, 0)]);

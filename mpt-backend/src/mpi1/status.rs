@@ -116,8 +116,8 @@ mod tests {
             for state in 0..64 {
                 for status in [0x00, 0x02, 0x08, 0x18, 0x28, 0x01, 0x3f] {
                     let detail = judge(&reply(ioc, state, status, 0), 96);
-                    let good = detail.delivery == Delivery::TaskComplete
-                        && detail.status == Status::GOOD;
+                    let good =
+                        detail.delivery == Delivery::TaskComplete && detail.status == Status::GOOD;
                     let may = matches!(ioc, 0x00 | 0x40 | 0x45 | 0x49)
                         && state & 0x0e == 0
                         && status == 0;

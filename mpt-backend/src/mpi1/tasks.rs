@@ -33,7 +33,8 @@ impl<F, S: DmaSync> Mpi1<F, S> {
             return Err(NoResources);
         }
         let memory = self.memory.as_mut().ok_or(NoResources)?;
-        let free = (0..TASK_MANAGEMENT).find(|n| !memory.requests.is_out(Purpose::TaskManagement(*n)));
+        let free =
+            (0..TASK_MANAGEMENT).find(|n| !memory.requests.is_out(Purpose::TaskManagement(*n)));
         let slot = free.ok_or(NoResources)?;
         let Some(request) = request_of(task) else {
             let result = TaskManagementResult::Rejected;
@@ -75,8 +76,12 @@ impl<F, S: DmaSync> Mpi1<F, S> {
 /// The message for a function, its context still to be filled in; `None` when the frame cannot express it.
 fn request_of(task: TaskManagement) -> Option<ScsiTaskMgmtRequest> {
     let (kind, target, lun, name) = match task {
-        TaskManagement::AbortTask { nexus, name, .. } => addressed(TaskType::ABORT_TASK, nexus, Some(name)),
-        TaskManagement::QueryTask { nexus, name, .. } => addressed(TaskType::QUERY_TASK, nexus, Some(name)),
+        TaskManagement::AbortTask { nexus, name, .. } => {
+            addressed(TaskType::ABORT_TASK, nexus, Some(name))
+        }
+        TaskManagement::QueryTask { nexus, name, .. } => {
+            addressed(TaskType::QUERY_TASK, nexus, Some(name))
+        }
         TaskManagement::AbortTaskSet(nexus) => addressed(TaskType::ABORT_TASK_SET, nexus, None),
         TaskManagement::ClearTaskSet(nexus) => addressed(TaskType::CLEAR_TASK_SET, nexus, None),
         TaskManagement::LogicalUnitReset(nexus) => {

@@ -96,6 +96,10 @@ impl<const BITS: u32> QueuePort for FakePort<BITS> {
         mut elements: Elements<'_>,
     ) -> Result<RegisterWrite, Unsendable> {
         self.touches += 1;
+        let length = command.cdb.len();
+        if length > usize::from(LIMITS.cdb_max) {
+            return Err(Unsendable::Cdb { length });
+        }
         let mut list = Vec::new();
         while let Some(element) = elements.take_next()? {
             list.push(element);
