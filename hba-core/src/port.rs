@@ -317,7 +317,10 @@ pub enum BringUp {
     Wait(Instant),
     /// The facts are known; memory is needed before anything else.
     NeedMemory,
-    /// The controller takes requests that the port makes itself; the queue's replies are to be serviced.
+    /// The controller takes requests that the port makes itself; the queues' replies are to be serviced.
+    ///
+    /// Control answers the first of these with a restart of every queue. A host that keeps queues elsewhere carries all
+    /// of those permits before it steps Control again: ports rely on it.
     Serving(Instant),
     /// Operational, targets known.
     Ready,

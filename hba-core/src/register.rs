@@ -75,3 +75,12 @@ impl HostWrite for RegisterWrite {
 impl HostWrite for () {
     fn write_to(self, _: &mut dyn Registers) {}
 }
+
+/// Ports that have something to write now and then.
+impl<W: HostWrite> HostWrite for Option<W> {
+    fn write_to(self, registers: &mut dyn Registers) {
+        if let Some(write) = self {
+            write.write_to(registers);
+        }
+    }
+}

@@ -2,7 +2,10 @@
 
 extern crate alloc;
 
+pub mod non_coherent;
 pub mod qemu;
 pub mod recorder;
 pub mod register_bank;
+pub mod rig;
+pub mod scattered;
 pub mod sim;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use hba_core::adapter::Need;
-use hba_core::command::{Cookie, Effect, Failure, Outcome, Transfer};
+use hba_core::command::{Completion, Cookie, Effect, Failure, Outcome, Transfer};
 use hba_core::control::{ControlEvent, RecoveryConfig, ResetReason, Rung};
 use hba_core::dma::{AddressWidth, BusAddr, DmaWindow};
 use hba_core::host::{HostError, Platform};
@@ -99,7 +99,7 @@ fn every_block_of_a_deep_queue_reads_back() {
     let extra = world.request(0, &READ_8, Transfer::from_device(4096));
     let refused = world.host.submit(extra).expect_err("every tag is out");
     assert!(refused.into_task_set_full().is_ok());
-    assert!(world.collect(depth as usize).iter().all(|c| c.is_done()));
+    assert!(world.collect(depth as usize).iter().all(Completion::is_done));
     for lba in 0..depth {
         let data = world.host.platform().buffer(4096).expect("memory");
         let read = unit.read(Lba(8 * lba), 8, Some(data), Cookie(lba)).expect("in range");
@@ -247,7 +247,7 @@ fn b25_no_stray_reply_completes_a_command() {
     let counters = *world.host.adapter().queues()[0].counters();
     assert!(counters.stale + counters.unknown + counters.malformed >= 6, "{counters}");
     world.machine.hold(0, false);
-    assert!(world.collect(4).iter().all(|c| c.is_done()));
+    assert!(world.collect(4).iter().all(Completion::is_done));
 }
 
 #[test]

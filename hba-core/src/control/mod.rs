@@ -43,6 +43,8 @@ pub struct Control<P: ControlPort> {
     targets: Vec<TargetInfo>,
     /// Whether the controller may interrupt while it is operational.
     interrupts: bool,
+    /// What the port was told of that last.
+    interrupts_set: bool,
     /// A shutdown waits for the end of a bring-up.
     closing: bool,
 }
@@ -114,11 +116,13 @@ impl<P: ControlPort> Control<P> {
             events: Events::new(),
             targets: Vec::new(),
             interrupts: false,
+            interrupts_set: false,
             closing: false,
         }
     }
 
-    /// Whether the controller may interrupt once it is operational. Off by default: everything works by polling alone.
+    /// Whether the controller may interrupt while it is operational, from the next step on. Off by default: everything
+    /// works by polling alone.
     pub fn set_interrupts(&mut self, enabled: bool) {
         self.interrupts = enabled;
     }
@@ -335,7 +339,7 @@ impl<P: ControlPort> Control<P> {
                 for vector in self.all_vectors() {
                     self.actions.push_back(Action::Open(OpenPermit { vector }));
                 }
-                self.port.set_interrupts(self.interrupts, registers);
+                self.apply_interrupts(registers);
                 self.state = State::Operational;
                 self.events.push(ControlEvent::Operational);
                 if self.closing {
@@ -374,6 +378,9 @@ impl<P: ControlPort> Control<P> {
     }
 
     fn step_operational(&mut self, now: Instant, registers: &mut dyn Registers) -> Option<Instant> {
+        if self.interrupts_set != self.interrupts {
+            self.apply_interrupts(registers);
+        }
         match self.port.poll(now, registers) {
             Polled::Operational(at) => {
                 self.take_port_events(now);
@@ -391,6 +398,11 @@ impl<P: ControlPort> Control<P> {
                 None
             }
         }
+    }
+
+    fn apply_interrupts(&mut self, registers: &mut dyn Registers) {
+        self.interrupts_set = self.interrupts;
+        self.port.set_interrupts(self.interrupts, registers);
     }
 
     fn begin_reset(&mut self, reason: ResetReason, now: Instant) {
@@ -462,7 +474,7 @@ impl<P: ControlPort> Control<P> {
                 PortEvent::TargetDeparted(id) => {
                     self.targets.retain(|known| known.id != id);
                     self.events.push(ControlEvent::TargetDeparted(id));
-                    let _ = self.recovery.request(TaskManagement::TargetReset(id));
+                    self.recovery.end_departed(id);
                 }
                 PortEvent::Vendor { code, data } => {
                     self.events.push(ControlEvent::Vendor { code, data });

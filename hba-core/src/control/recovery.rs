@@ -9,7 +9,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::ControlEvent;
-use crate::command::Nexus;
+use crate::command::{Nexus, TargetId};
 use crate::port::{ControlPort, TaskManagement, TaskManagementId, TaskManagementResult};
 use crate::queue::{AbortTicket, DrainMark, DrainRequest, Vector, Verdict};
 use crate::register::Registers;
@@ -88,6 +88,8 @@ pub(super) struct Recovery {
     waiting: VecDeque<AbortTicket>,
     /// The caller's functions without a job.
     requests: VecDeque<(TaskManagementId, TaskManagement)>,
+    /// Departed targets whose remaining commands are still to be ended; each is in here once.
+    departed: VecDeque<TargetId>,
     jobs: Vec<Job>,
     output: VecDeque<RecoveryOutput>,
     next_id: u32,
@@ -107,8 +109,8 @@ struct Job {
 enum Purpose {
     /// End the command of this ticket; the rung says how.
     End(AbortTicket, Rung),
-    /// Perform the caller's function.
-    Perform(TaskManagementId, TaskManagement),
+    /// Perform a function, the caller's where it has an ID to answer to.
+    Perform(Option<TaskManagementId>, TaskManagement),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +131,7 @@ impl Recovery {
             config,
             waiting: VecDeque::new(),
             requests: VecDeque::with_capacity(REQUESTS_MAX),
+            departed: VecDeque::with_capacity(REQUESTS_MAX),
             jobs: Vec::with_capacity(JOBS_MAX),
             output: VecDeque::with_capacity(REQUESTS_MAX),
             next_id: 0,
@@ -158,8 +161,18 @@ impl Recovery {
         Some(id)
     }
 
+    /// Ends what is left of a target that is not there any more.
+    pub(super) fn end_departed(&mut self, target: TargetId) {
+        if !self.departed.contains(&target) {
+            self.departed.push_back(target);
+        }
+    }
+
     pub(super) fn is_busy(&self) -> bool {
-        !self.jobs.is_empty() || !self.waiting.is_empty() || !self.requests.is_empty()
+        !self.departed.is_empty()
+            || !self.jobs.is_empty()
+            || !self.waiting.is_empty()
+            || !self.requests.is_empty()
     }
 
     pub(super) fn poll(&mut self) -> Option<RecoveryOutput> {
@@ -243,11 +256,14 @@ impl Recovery {
             self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Superseded));
         }
         for purpose in self.jobs.drain(..).filter_map(|job| job.purpose) {
-            self.output.push_back(match purpose {
-                Purpose::End(ticket, _) => RecoveryOutput::Redeem(ticket, Verdict::Superseded),
-                Purpose::Perform(id, _) => overtaken(id),
+            self.output.extend(match purpose {
+                Purpose::End(ticket, _) => {
+                    Some(RecoveryOutput::Redeem(ticket, Verdict::Superseded))
+                }
+                Purpose::Perform(id, _) => id.map(overtaken),
             });
         }
+        self.departed.clear();
         for (id, _) in self.requests.drain(..) {
             self.output.push_back(overtaken(id));
         }
@@ -256,7 +272,12 @@ impl Recovery {
     fn start_jobs(&mut self) {
         while self.jobs.len() < JOBS_MAX {
             let Some((id, task)) = self.requests.pop_front() else { break };
-            self.jobs.push(Job::new(Purpose::Perform(id, task)));
+            self.jobs.push(Job::new(Purpose::Perform(Some(id), task)));
+        }
+        while self.jobs.len() < JOBS_MAX {
+            let Some(target) = self.departed.pop_front() else { break };
+            let task = TaskManagement::TargetReset(target);
+            self.jobs.push(Job::new(Purpose::Perform(None, task)));
         }
         let mut at = 0;
         while self.jobs.len() < JOBS_MAX && at < self.waiting.len() {
@@ -281,7 +302,7 @@ impl Recovery {
     ) -> bool {
         let (task, id, event) = match &self.jobs[at].purpose {
             None => return true,
-            Some(Purpose::Perform(id, task)) => (*task, Some(*id), None),
+            Some(Purpose::Perform(id, task)) => (*task, *id, None),
             Some(Purpose::End(ticket, rung)) => {
                 let event = ControlEvent::Recovering(ticket.nexus(), *rung);
                 (rung.function(ticket), None, Some(event))
@@ -310,15 +331,17 @@ impl Recovery {
     fn finish(&mut self, at: usize, result: TaskManagementResult) {
         let Some(purpose) = self.jobs[at].purpose.take() else { return };
         let (task, event) = match purpose {
-            Purpose::Perform(id, task) => (task, ControlEvent::TaskManagement(id, Some(result))),
+            Purpose::Perform(id, task) => {
+                (task, id.map(|id| ControlEvent::TaskManagement(id, Some(result))))
+            }
             Purpose::End(ticket, rung) => {
                 let event = ControlEvent::Recovered(ticket.nexus(), rung);
                 let task = rung.function(&ticket);
                 self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Ended));
-                (task, event)
+                (task, Some(event))
             }
         };
-        self.output.push_back(RecoveryOutput::Event(event));
+        self.output.extend(event.map(RecoveryOutput::Event));
         self.redeem_covered(task);
     }
 
@@ -354,8 +377,8 @@ impl Recovery {
                 }
             }
             Some(Purpose::Perform(id, _)) => {
-                let event = ControlEvent::TaskManagement(*id, result);
-                self.output.push_back(RecoveryOutput::Event(event));
+                let event = id.map(|id| ControlEvent::TaskManagement(id, result));
+                self.output.extend(event.map(RecoveryOutput::Event));
                 job.purpose = None;
             }
             None => {}
@@ -428,11 +451,10 @@ fn overtaken(id: TaskManagementId) -> RecoveryOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::TargetId;
 
     fn draining(number: u32) -> Job {
         let purpose = Purpose::Perform(
-            TaskManagementId(number),
+            Some(TaskManagementId(number)),
             TaskManagement::TargetReset(TargetId::new(0)),
         );
         let result = TaskManagementResult::Complete;

@@ -407,7 +407,11 @@ fn b31_an_expired_command_keeps_its_slot_until_it_ends() {
     let at = bench.queue.next_deadline().expect("armed");
     let ticket = bench.queue.poll_expired(at).expect("due");
     bench.queue.redeem(ticket, Verdict::Ended);
-    assert_eq!(bench.pass(), [failed(3, Failure::TimedOut)], "equal deadlines pass in the order of slots");
+    assert_eq!(
+        bench.pass(),
+        [failed(3, Failure::TimedOut)],
+        "equal deadlines pass in the order of slots"
+    );
 
     bench.submit(4);
     let ticket = bench.queue.poll_expired(T0 + Duration::from_secs(1)).expect("2 is due");

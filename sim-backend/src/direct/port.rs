@@ -31,6 +31,8 @@ pub struct DirectQueue {
     targets: u16,
     /// Descriptors taken since START, modulo 2^32.
     consumed: u32,
+    /// What the controller was told of that last.
+    acknowledged: u32,
     detail: Detail,
     message: Message,
 }
@@ -54,8 +56,17 @@ impl DirectQueue {
     ) -> Self {
         let message = Message::EMPTY;
         let detail = NO_DETAIL;
-        let mut queue =
-            Self { requests, replies, shape, vector, targets, consumed: 0, detail, message };
+        let mut queue = Self {
+            requests,
+            replies,
+            shape,
+            vector,
+            targets,
+            consumed: 0,
+            acknowledged: 0,
+            detail,
+            message,
+        };
         queue.restart();
         queue
     }
@@ -145,7 +156,7 @@ impl DirectQueue {
 
 impl QueuePort for DirectQueue {
     type Doorbell = RegisterWrite;
-    type Ack = RegisterWrite;
+    type Ack = Option<RegisterWrite>;
     const GENERATION_BITS: u32 = 16;
 
     #[inline]
@@ -220,13 +231,18 @@ impl QueuePort for DirectQueue {
     }
 
     #[inline]
-    fn acknowledge(&mut self) -> RegisterWrite {
+    fn acknowledge(&mut self) -> Option<RegisterWrite> {
+        // A pass that found nothing has nothing to say: idle polling writes no register.
+        if self.acknowledged == self.consumed {
+            return None;
+        }
+        self.acknowledged = self.consumed;
         let offset = VectorRegister::CONSUMER.of(self.vector);
-        RegisterWrite { offset, value: self.consumed }
+        Some(RegisterWrite { offset, value: self.consumed })
     }
 
     fn restart(&mut self) {
         self.replies.fill(0, self.shape.details_at(), 0);
-        self.consumed = 0;
+        (self.consumed, self.acknowledged) = (0, 0);
     }
 }
