@@ -2,59 +2,12 @@
 
 use core::fmt;
 
-use scsi_proto::{Cdb, Direction, Lun, Status, TaskAttribute};
+use scsi_proto::{Cdb, Direction, Status, TaskAttribute};
 
-use crate::dispatch::{BlockSize, LengthMismatch};
-use crate::port::Unsendable;
-use crate::queue::CommandHandle;
+use crate::dma::ScatterError;
+use crate::name::CommandHandle;
+pub use crate::name::{Cookie, Nexus, TargetId};
 use crate::time::Timeout;
-
-/// A target port as the controller addresses it.
-///
-/// What the number means is the backend's affair: a bus and an ID on parallel SCSI and MPI 1.x, a device handle on later
-/// controllers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TargetId {
-    /// The channel (bus) of the controller, 0 where there is one.
-    pub channel: u8,
-    /// The target on that channel.
-    pub id: u16,
-}
-
-impl TargetId {
-    /// Target `id` on channel 0.
-    pub const fn new(id: u16) -> Self {
-        Self { channel: 0, id }
-    }
-}
-
-impl fmt::Display for TargetId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.channel, self.id)
-    }
-}
-
-/// A logical unit behind a target: SAM's I_T_L nexus, the initiator being this controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Nexus {
-    /// The target port.
-    pub target: TargetId,
-    /// The logical unit number, eight bytes as on the wire.
-    pub lun: Lun,
-}
-
-impl Nexus {
-    /// Logical unit `lun` of `target`.
-    pub const fn new(target: TargetId, lun: Lun) -> Self {
-        Self { target, lun }
-    }
-}
-
-impl fmt::Display for Nexus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.target, self.lun)
-    }
-}
 
 /// Direction and length of the data phase, as the caller states them.
 ///
@@ -102,9 +55,25 @@ pub struct Command {
     pub attribute: TaskAttribute,
 }
 
-/// The caller's own name for a command, given back with its completion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Cookie(pub u64);
+/// Bytes of one logical block, as READ CAPACITY reports them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockSize(pub u32);
+
+/// The caller's transfer length against what the CDB implies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LengthMismatch {
+    /// Bytes that the CDB implies; for allocation lengths the most that it permits.
+    pub implied: u64,
+    /// Bytes that the caller states.
+    pub given: u32,
+}
+
+impl fmt::Display for LengthMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { implied, given } = self;
+        write!(f, "the cdb implies a transfer of {implied} bytes, the request states {given}")
+    }
+}
 
 /// Whether to compare the caller's transfer length with what the CDB implies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -354,3 +323,36 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
+
+/// Why a backend cannot put a request on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unsendable {
+    /// The data memory does not make a scatter list.
+    Scatter(ScatterError),
+    /// The target cannot be expressed in the frame.
+    Target(TargetId),
+    /// The CDB is too long for the frame.
+    Cdb {
+        /// Bytes of the CDB.
+        length: usize,
+    },
+}
+
+impl From<ScatterError> for Unsendable {
+    fn from(error: ScatterError) -> Self {
+        Self::Scatter(error)
+    }
+}
+
+impl fmt::Display for Unsendable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scatter(error) => error.fmt(f),
+            Self::Target(target) => write!(f, "the controller cannot address target {target}"),
+            Self::Cdb { length } => write!(f, "a cdb of {length} bytes does not fit the frame"),
+        }
+    }
+}
+
+impl core::error::Error for Unsendable {}

@@ -1,11 +1,9 @@
 //! CDB dispatch: what a command means for policy. No byte on the wire depends on anything here.
 
-use core::fmt;
-
 use scsi_proto::table::{ImpliedTransfer, implied_transfer};
 use scsi_proto::{Cdb, Direction, Opcode};
 
-use crate::command::Transfer;
+use crate::command::{BlockSize, LengthMismatch, Transfer};
 use crate::time::Timeout;
 
 /// What kind of work a command asks for.
@@ -271,26 +269,6 @@ impl Default for ClassTimeouts {
             .with(Class::Management, Timeout::from_secs(120))
             .with(Class::Vendor, Timeout::from_secs(120))
             .with(Class::WholeMedium, Timeout::from_secs(12 * 3600))
-    }
-}
-
-/// Bytes of one logical block, as READ CAPACITY reports them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BlockSize(pub u32);
-
-/// The caller's transfer length against what the CDB implies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LengthMismatch {
-    /// Bytes that the CDB implies; for allocation lengths the most that it permits.
-    pub implied: u64,
-    /// Bytes that the caller states.
-    pub given: u32,
-}
-
-impl fmt::Display for LengthMismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { implied, given } = self;
-        write!(f, "the cdb implies a transfer of {implied} bytes, the request states {given}")
     }
 }
 

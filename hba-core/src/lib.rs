@@ -83,6 +83,7 @@ pub mod dma;
 pub mod host;
 pub mod limits;
 pub mod logical_unit;
+pub mod name;
 pub mod port;
 pub mod queue;
 pub mod register;

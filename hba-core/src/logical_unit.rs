@@ -11,8 +11,8 @@ use scsi_proto::inquiry::{DeviceType, Version};
 use scsi_proto::vpd::Wwn;
 use scsi_proto::{AdditionalSense, Cdb, Lba};
 
+use crate::command::BlockSize;
 use crate::command::{Cookie, Nexus, Request, Transfer};
-use crate::dispatch::BlockSize;
 use crate::limits::Limits;
 
 /// What is known of a logical unit.

@@ -98,9 +98,10 @@ impl NonCoherent {
 
     fn sync(&self, way: Way, bus: BusAddr, len: usize) {
         let mut shared = self.lock();
-        let pair = shared.pairs.iter().find(|pair| {
-            (pair.bus..pair.bus.offset(8 * pair.cpu.len() as u64)).contains(&bus)
-        });
+        let pair = shared
+            .pairs
+            .iter()
+            .find(|pair| (pair.bus..pair.bus.offset(8 * pair.cpu.len() as u64)).contains(&bus));
         let pair = pair.expect("only memory of the plan is kept in step");
         let region = pair.name;
         if shared.broken != Some((way, region)) {

@@ -13,8 +13,8 @@ use scsi_proto::{Cdb, Lun};
 use super::answer::{Answer, Tries, skip_reason};
 use super::question::{ALLOCATION_BYTE, INQUIRY_SHORT, LUN_LIST_FIRST, Step};
 use super::{DATA_MAX, Discovered, DiscoveryConfig, ProbeOutcome, SkipReason, Skipped};
+use crate::command::BlockSize;
 use crate::command::{Nexus, TargetId};
-use crate::dispatch::BlockSize;
 use crate::logical_unit::{LogicalUnit, Readiness, WriteCache};
 use crate::time::Instant;
 

@@ -14,8 +14,8 @@ use scsi_proto::vpd::{self, Association, CodeSet, Designator, DesignatorType, Pa
 use scsi_proto::{Ascii, Lba, Sense, Status, report_luns};
 
 use super::*;
+use crate::command::BlockSize;
 use crate::command::{Failure, TargetId};
-use crate::dispatch::BlockSize;
 use crate::logical_unit::{Readiness, WriteCache};
 
 /// What a device sends back.

@@ -11,17 +11,18 @@ mod ticket;
 
 use alloc::vec::Vec;
 
+pub use crate::name::{CommandHandle, Vector};
 pub use batch::{Batch, Done, Drain, SENSE_MAX};
 pub use counters::Counters;
 pub use ticket::{
-    AbortTicket, CommandHandle, DrainMark, DrainRequest, OpenPermit, Quiesced, RestartPermit,
-    Stopped, Vector, Verdict,
+    AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, RestartPermit, Stopped, Verdict,
 };
 
 use crate::command::{
-    Completion, Cookie, Failure, LengthCheck, Outcome, Refusal, Rejected, Request, Transfer,
+    Completion, Cookie, Failure, LengthCheck, LengthMismatch, Outcome, Refusal, Rejected, Request,
+    Transfer,
 };
-use crate::dispatch::{self, ClassTimeouts, LengthMismatch};
+use crate::dispatch::{self, ClassTimeouts};
 use crate::dma::{DataBuffer, Elements, SegmentLimits};
 use crate::limits::Limits;
 use crate::port::{BadReply, Delivery, QueuePort, Reply, Transferred, WireTag};

@@ -324,7 +324,7 @@ fn b27_direction_and_length_are_the_callers() {
 #[test]
 fn b27_length_checks_report_or_refuse_as_asked() {
     let mut bench = Bench::<8>::open();
-    let block = dispatch::BlockSize(512);
+    let block = crate::command::BlockSize(512);
     let mismatch = LengthMismatch { implied: 4096, given: 512 };
     let checked = |check| bench.request(1, 512).with_check(check);
     let (off, report) = (checked(LengthCheck::Off), checked(LengthCheck::Report(block)));

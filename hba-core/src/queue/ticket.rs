@@ -1,32 +1,6 @@
 //! The values that a queue and Control exchange. None can be copied, so none can be used twice.
 
-use core::fmt;
-
-use crate::command::Nexus;
-use crate::port::WireTag;
-
-/// An interrupt vector of one adapter and the queue that belongs to it, counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Vector(pub u16);
-
-impl fmt::Display for Vector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Which submit a completion belongs to, for aborting it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CommandHandle {
-    pub(crate) slot: u16,
-    /// The full count of uses, not only the bits that the wire carries.
-    pub(crate) generation: u32,
-}
-
-impl CommandHandle {
-    /// The handle of a command that never reached a queue.
-    pub const NEVER_SENT: Self = Self { slot: u16::MAX, generation: u32::MAX };
-}
+use crate::name::{Nexus, Vector, WireTag};
 
 /// Names one outstanding command towards Control and pins its slot: the slot is not used again before the ticket comes
 /// home through [`IoQueue::redeem`](super::IoQueue::redeem).

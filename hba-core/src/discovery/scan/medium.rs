@@ -6,10 +6,10 @@ use scsi_proto::mode::{CachingPage, ModeForm, ModeParameters, page_code};
 use scsi_proto::{Sense, SenseKey};
 
 use super::Scan;
+use crate::command::BlockSize;
 use crate::discovery::answer::Answer;
 use crate::discovery::question::{ALLOCATION_BYTE, MODE_QUESTIONS, Step};
 use crate::discovery::{DATA_MAX, Discovered, ProbeOutcome};
-use crate::dispatch::BlockSize;
 use crate::logical_unit::{Readiness, WriteCache};
 
 impl Scan {

@@ -1,0 +1,63 @@
+//! What a backend implements: the data path of one vector and the control path of one adapter.
+
+mod control;
+mod memory;
+mod reply;
+mod task;
+
+pub use control::{BringUp, BringUpError, ControlPort, Polled, PortEvent, Start, TargetInfo};
+pub use memory::{MemoryFault, MemoryPlan, RegionPlan, check_memory};
+pub use reply::{BadReply, Delivery, Detail, Message, Reply, Transferred};
+pub use task::{NoResources, TaskManagement, TaskManagementId, TaskManagementResult};
+
+use crate::command::Command;
+pub use crate::command::Unsendable;
+use crate::dma::Elements;
+pub use crate::name::{Generation, Tag, WireTag};
+use crate::register::HostWrite;
+
+/// A backend's data path for one interrupt vector. [`IoQueue`](crate::queue::IoQueue) drives it.
+///
+/// Nothing here is called from two threads, blocks, allocates or reads a clock. Whatever the device wrote is hostile
+/// until the port has checked it against its own records; each word of it is read once.
+pub trait QueuePort {
+    /// What the platform writes to start a command.
+    type Doorbell: HostWrite;
+    /// What the platform writes after a service pass; `()` where nothing is due.
+    type Ack: HostWrite;
+    /// Bits of [`Generation`] that a reply echoes. With 0 a stale reply cannot be told from a fresh one, and the queue
+    /// keeps doubtful slots out of use instead.
+    const GENERATION_BITS: u32;
+
+    /// Writes the frame of `command` into the slot's memory.
+    ///
+    /// Nothing reaches the device before the caller writes the doorbell, so a failure has no effect.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsendable`] when the request does not fit the wire.
+    fn prepare(
+        &mut self,
+        name: WireTag,
+        command: &Command,
+        elements: Elements<'_>,
+    ) -> Result<Self::Doorbell, Unsendable>;
+
+    /// Takes the next reply that the device posted.
+    fn next_reply(&mut self) -> Reply;
+
+    /// The particulars of the last [`Reply::Detail`].
+    fn detail(&self) -> &Detail;
+
+    /// Copies the sense data of the last [`Reply::Detail`], which has at most [`Detail::sense_len`] bytes.
+    fn read_sense(&mut self, tag: Tag, into: &mut [u8]);
+
+    /// The content of the last [`Reply::Message`].
+    fn message(&self) -> &Message;
+
+    /// Ends a service pass.
+    fn acknowledge(&mut self) -> Self::Ack;
+
+    /// Forgets everything about the device: it was reset, its queues are empty.
+    fn restart(&mut self);
+}
