@@ -2,14 +2,12 @@
 //!
 //! Two readings of one chip, made independently: where they agree, the driver is tested against something real.
 
-use core::time::Duration;
-
 use hba_core::dma::{BusAddr, DmaRegion};
-use hba_core::register::Registers;
 use hba_qemu::{Config, DiskConfig, Qemu};
 use sim_backend::disk::{DiskConfig as SimDiskConfig, DiskIdentity, SharedDisk, SimDisk};
 use sim_backend::machine::SimMachine;
 use sim_backend::memory::SimMemory;
+use sim_backend::mpi1::registers::{DOORBELL, REPLY_FIFO, REQUEST_FIFO};
 use sim_backend::mpi1::script::{Action, InitNumbers, Line, Script, Transcript};
 use sim_backend::mpi1::{Mpi1Controller, Personality};
 use sim_backend::target::SasAddress;
@@ -167,16 +165,25 @@ fn start_up_and_configuration_headers_agree_in_every_word() {
         .append(Script::identify())
         .append(start(&replies));
     let lines = both.agree(&script, &[]);
-    assert!(lines > 700, "{lines} lines");
+    assert!(lines > 500, "{lines} lines");
 }
 
 #[test]
 fn an_unknown_function_is_the_same_fault_and_both_resets_end_it() {
     let Some(both) = Both::new(Personality::qemu()) else { return };
-    let reset = [Script::diagnostic_reset(), Script::identify()];
-    for recovery in reset {
-        let script = Script::identify().append(Script::unknown_function()).append(recovery);
-        both.agree(&script.append(Script::identify()), &[]);
+    let replies = both.memory((FRAMES * FRAME) as usize);
+    let mut frame = both.memory(128);
+    frame.write(0, &[0x1500_0000, 0, 0x1007]);
+    let post = || {
+        let post = Action::Write(REQUEST_FIFO, frame.bus());
+        let fault = Action::Poll { offset: DOORBELL, mask: 0xf000_0000, wanted: 0x4000_0000 };
+        Script::new().then("post", post).then("fault", fault).then("code", Action::Read(DOORBELL))
+    };
+    for reset in [Script::diagnostic_reset(), Script::identify()] {
+        // A function that neither has (RAID action), and then any function in the wrong state.
+        let script =
+            Script::identify().append(start(&replies)).append(post()).append(reset.clone());
+        both.agree(&script.append(post()).append(reset).append(Script::identify()), &[]);
     }
 }
 
@@ -244,6 +251,7 @@ fn requests_through_the_fifo_get_the_same_replies() {
         ("unit attention of the reset", io(0, 0x200e, [0; 8], 0)),
         ("unknown task management", vec![0x0100_0000, 0x5500, 0x200f, 0, 0, 0, 0, 0, 0, 0, 0]),
     ];
+    let mut found = Vec::new();
     for (name, request) in requests {
         replies.fill(0xee);
         frame.fill(0);
@@ -253,37 +261,41 @@ fn requests_through_the_fifo_get_the_same_replies() {
         for word in qemu.values("replies").into_iter().filter(|word| word >> 31 == 1) {
             let offset = (word << 1).wrapping_sub(replies.bus()) as usize;
             let [qemu, model] = replies.read(offset, FRAME as usize);
-            assert_eq!(qemu, model, "{name}");
+            let differing = (0..FRAME as usize).filter(|at| qemu[*at] != model[*at]);
+            let differing: Vec<_> = differing.map(|at| (name, at, qemu[at], model[at])).collect();
+            if !differing.is_empty() { println!("{differing:x?}\n{qemu:x?}\n{model:x?}"); found.extend(differing); }
             let free = Script::new().then("free", Action::Write(REPLY_FIFO, word << 1));
             both.run(&free);
         }
-    }
+    }    assert_eq!(found, REPLIES_ACCEPTED);
 }
 
-use sim_backend::mpi1::registers::REPLY_FIFO;
+/// Bytes of replies that differ and may: request, offset, QEMU's byte and the model's.
+///
+/// EventState of IOC facts (27h): QEMU never says that events are on, MPI demands it.
+const REPLIES_ACCEPTED: &[(&str, usize, u8, u8)] = &[("facts", 0x27, 0, 1)];
 
-/// Where a SAS1068 and QEMU's differ by design while they are identified: step, index of the answer, why.
-const BY_DESIGN: &[(&str, &[u32], &str)] = &[
-    (
-        "ioc facts",
-        &[5, 6, 7, 9, 10, 11, 14, 15],
-        "limits: the chip has 480 credits, frames of 128 bytes and another firmware",
-    ),
-    ("port facts", &[5, 7, 8], "limits: targets and protocol flags"),
+/// Where a SAS1068 and QEMU's differ by design while they are identified and started: step, index of the answer, why.
+const BY_DESIGN: &[(&str, u32, &str)] = &[
+    ("ioc facts", 5, "block size of the frame's size hint"),
+    ("ioc facts", 6, "reply queue depth, and the frame size that QEMU states in bytes instead of words"),
+    ("ioc facts", 9, "credits, and the one port of the chip"),
+    ("ioc facts", 11, "devices per bus: hardware has room for more than its own phys"),
+    ("ioc facts", 13, "capabilities: QEMU has no high-priority queue"),
+    ("ioc facts", 14, "firmware version"),
+    ("ioc facts", 15, "depth of the high-priority queue"),
+    ("port facts", 5, "devices"),
+    ("port facts", 6, "QEMU's port is also a target"),
 ];
 
 #[test]
 fn the_hardware_personality_differs_only_by_design() {
     let Some(both) = Both::new(Personality::hardware()) else { return };
-    let [qemu, hardware] = both.run(&Script::identify());
-    for (ours, theirs) in qemu.differences(&hardware) {
-        let (Some(ours), Some(theirs)) = (ours, theirs) else { panic!("{ours:?} {theirs:?}") };
-        println!("{ours:?} {theirs:x?}");
-        let known = BY_DESIGN.iter().find(|(step, ..)| *step == ours.name);
-        let known = known.is_some_and(|(_, indices, _)| indices.contains(&ours.index));
-        assert!(known, "{ours:x?} of QEMU is {:#x} here", theirs.value);
-    }
+    let replies = both.memory((FRAMES * FRAME) as usize);
+    let [qemu, hardware] = both.run(&Script::identify().append(start(&replies)));
+    let differences = qemu.differences(&hardware);
+    let found: Vec<_> =
+        differences.iter().filter_map(|(qemu, _)| qemu.map(|l| (l.name, l.index))).collect();
+    let listed: Vec<_> = BY_DESIGN.iter().map(|(step, index, _)| (*step, *index)).collect();
+    assert_eq!(found, listed, "{differences:#x?}");
 }
-
-/// Not used by a script of start-up; the longest wait that a script makes.
-const _: Duration = Duration::from_millis(1000);

@@ -3,9 +3,11 @@
 //! An [`IoQueue`] is owned by whoever runs its vector and shared with nobody: `submit` and `service` take `&mut self`,
 //! so a re-entrant call does not compile. Nothing in here calls out, locks, allocates or reads a clock.
 
+mod abort;
 mod batch;
 mod counters;
 mod deadlines;
+mod lifecycle;
 mod slots;
 mod ticket;
 
@@ -14,6 +16,7 @@ use alloc::vec::Vec;
 pub use crate::name::{CommandHandle, Vector};
 pub use batch::{Batch, Done, Drain, SENSE_MAX};
 pub use counters::Counters;
+pub use lifecycle::Abandoned;
 pub use ticket::{
     AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, RestartPermit, Stopped, Verdict,
 };
@@ -30,7 +33,7 @@ use crate::sync;
 use crate::time::{Instant, Timeout};
 use deadlines::Deadlines;
 use scsi_proto::{Direction, Status};
-use slots::{Finished, Slots, State};
+use slots::{Finished, Slots};
 
 /// The queue of one vector.
 ///
@@ -200,102 +203,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         }
     }
 
-    /// No deadline passes before this; `None` while none is set. [`Self::poll_expired`] may find nothing then, and this
-    /// moves on.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        if self.outstanding() == 0 { None } else { self.deadlines.earliest() }
-    }
-
-    /// A command whose deadline passed. Hand the ticket to Control, and ask again until there is none.
-    ///
-    /// Looks at each slot once for each time that [`Self::next_deadline`] told, and at none in between.
-    pub fn poll_expired(&mut self, now: Instant) -> Option<AbortTicket> {
-        loop {
-            let (slots, depth) = (&self.slots, self.slots.depth());
-            let slot = self.deadlines.take_expired(depth, now, |slot| slots.deadline(slot))?;
-            let Some(record) = self.slots.record_mut(slot) else { continue };
-            record.expired = true;
-            self.counters.expired += 1;
-            // A pinned slot has its ticket out already: the caller's abort is under way.
-            if record.state == State::Issued {
-                return self.pin(slot);
-            }
-        }
-    }
-
-    /// A ticket for aborting the command of `handle`, or `None` when it has completed or is being aborted already.
-    pub fn abort(&mut self, handle: CommandHandle) -> Option<AbortTicket> {
-        let record = self.slots.record(handle.slot)?;
-        let current = record.state == State::Issued && record.generation == handle.generation;
-        if current { self.pin(handle.slot) } else { None }
-    }
-
-    /// Takes a ticket home.
-    pub fn redeem(&mut self, ticket: AbortTicket, verdict: Verdict) {
-        let slot = ticket.name.tag.0;
-        let Some(record) = self.slots.record_mut(slot) else { return };
-        match (record.state, verdict) {
-            (State::Ended, _) => self.slots.release(slot),
-            (State::Pinned, Verdict::Ended) => {
-                record.state = State::Condemned;
-                self.condemned += 1;
-            }
-            (State::Pinned, Verdict::Superseded) => record.state = State::Issued,
-            _ => {}
-        }
-    }
-
-    /// Whether a ticket's command has completed by itself meanwhile.
-    pub fn has_ended(&self, ticket: &AbortTicket) -> bool {
-        self.slots.record(ticket.name.tag.0).is_none_or(|record| record.state == State::Ended)
-    }
-
-    /// Remembers that Control wants to know when the reply path was empty.
-    pub fn begin_drain(&mut self, request: DrainRequest) {
-        self.drain = Some(request);
-    }
-
-    /// Stops the queue: from here on the device's memory and registers are not touched.
-    ///
-    /// Outstanding commands stay outstanding. Service the queue until nothing is pending first, so that what the device
-    /// did complete counts.
-    pub fn quiesce(&mut self) -> Quiesced {
-        if !self.is_gone() {
-            self.enter(Phase::Stopped);
-        }
-        self.drain = None;
-        Quiesced { vector: self.vector }
-    }
-
-    /// Starts over after a reset: the next passes end every outstanding command, then take replies.
-    pub fn restart(&mut self, permit: RestartPermit) {
-        debug_assert_eq!(permit.vector, self.vector);
-        if !self.is_gone() {
-            self.port.restart();
-            self.slots.end_doubt();
-            self.condemned = 0;
-            self.enter(Phase::Ending(Failure::Reset, After::Serving));
-        }
-    }
-
-    /// Accepts requests from here on.
-    pub fn open(&mut self, permit: OpenPermit) {
-        debug_assert_eq!(permit.vector, self.vector);
-        let phase = match self.phase {
-            Phase::Ending(failure, After::Serving) => Phase::Ending(failure, After::Running),
-            Phase::Serving => Phase::Running,
-            other => other,
-        };
-        self.enter(phase);
-    }
-
-    /// The controller is gone or given up: the next passes end every command with `failure`, and nothing is touched.
-    pub fn handle_gone(&mut self, failure: Failure) {
-        if self.phase != Phase::Gone {
-            self.enter(Phase::Ending(failure, After::Gone));
-        }
-    }
-
     /// Commands that the device has.
     pub fn outstanding(&self) -> u16 {
         // Both count every command once.
@@ -337,19 +244,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         &mut self.port
     }
 
-    /// Ends the queue.
-    ///
-    /// # Errors
-    ///
-    /// [`Abandoned`] when commands are outstanding: their memory must not be freed before the device is stopped.
-    pub fn close(mut self) -> Result<(), Abandoned<D>> {
-        let cookies: Vec<_> = self.outstanding_cookies().collect();
-        if cookies.is_empty() {
-            return Ok(());
-        }
-        Err(Abandoned { cookies, data: self.slots.take_data() })
-    }
-
     /// Compares CDB and transfer length first, then submits as if that had not been asked for.
     #[cold]
     fn submit_compared(
@@ -387,12 +281,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         Ok(())
     }
 
-    fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-        let running = phase == Phase::Running;
-        self.accepted = if running { u64::from(self.transfer_max) + 1 } else { 0 };
-    }
-
     #[cold]
     fn unacceptable(&self, length: u32) -> Refusal {
         match self.phase {
@@ -400,11 +288,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             _ if self.is_gone() => Refusal::Gone,
             _ => Refusal::Stopped,
         }
-    }
-
-    /// Whether the port must not be touched ever again, even if values that were under way say otherwise.
-    fn is_gone(&self) -> bool {
-        matches!(self.phase, Phase::Gone | Phase::Ending(_, After::Gone))
     }
 
     #[cold]
@@ -442,11 +325,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         }
         let drained = if self.drain.is_some() && !more { self.answer_drain() } else { None };
         Serviced { ack: Some(self.port.acknowledge()), more, drained, gone: false }
-    }
-
-    #[cold]
-    fn answer_drain(&mut self) -> Option<DrainMark> {
-        self.drain.take().map(|r| DrainMark { vector: r.vector, number: r.number })
     }
 
     #[inline]
@@ -507,65 +385,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         }
     }
 
-    /// Completes what a verdict ended. A slot in doubt rests where the wire cannot tell a late reply.
-    #[cold]
-    fn complete_condemned(&mut self, batch: &mut Batch<D>) {
-        for slot in 0..self.slots.depth() {
-            if self.condemned == 0 || !batch.has_room() {
-                return;
-            }
-            let record = self.slots.record(slot).filter(|r| r.state == State::Condemned);
-            let Some(record) = record else { continue };
-            let failure = if record.expired { Failure::TimedOut } else { Failure::Aborted };
-            self.condemned -= 1;
-            self.complete_failed(slot, failure, batch);
-        }
-    }
-
-    #[cold]
-    fn end_all(
-        &mut self,
-        failure: Failure,
-        after: After,
-        batch: &mut Batch<D>,
-    ) -> Serviced<P::Ack> {
-        let mut from = 0;
-        while let Some(slot) = self.slots.next_outstanding(from) {
-            if !batch.has_room() {
-                return Serviced { ack: None, more: true, drained: None, gone: false };
-            }
-            from = slot + 1;
-            let expired = self.slots.record(slot).is_some_and(|r| r.expired);
-            let late = expired && failure == Failure::Reset;
-            self.complete_failed(slot, if late { Failure::TimedOut } else { failure }, batch);
-        }
-        self.condemned = 0;
-        let phase = match after {
-            After::Serving => Phase::Serving,
-            After::Running => Phase::Running,
-            After::Gone => Phase::Gone,
-        };
-        self.enter(phase);
-        let more = self.phase != Phase::Gone;
-        Serviced { ack: None, more, drained: None, gone: false }
-    }
-
-    fn complete_failed(&mut self, slot: u16, failure: Failure, batch: &mut Batch<D>) {
-        let Some(finished) = self.slots.finish(slot) else { return };
-        let Finished { data, cookie, length: residual, generation } = finished;
-        let handle = CommandHandle { slot, generation };
-        self.counters.completed += 1;
-        let outcome = Outcome::Failed(failure);
-        batch.push(Completion { cookie, handle, data, outcome, transferred: 0, residual });
-    }
-
-    fn pin(&mut self, slot: u16) -> Option<AbortTicket> {
-        let name = self.slots.name_of(slot)?;
-        let record = self.slots.record_mut(slot)?;
-        record.state = State::Pinned;
-        Some(AbortTicket { vector: self.vector, name, nexus: record.nexus })
-    }
-
     /// Replaces the default time-outs of the command classes.
     pub fn set_timeouts(&mut self, timeouts: ClassTimeouts) {
         self.timeouts = timeouts;
@@ -577,47 +396,3 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 fn without_direction(length: u32) -> Result<(), Refusal> {
     if length == 0 { Ok(()) } else { Err(Refusal::NoDirection { length }) }
 }
-
-/// A queue that is dropped without [`IoQueue::close`] leaks the memory of outstanding commands rather than free it under
-/// the device's hands.
-impl<P: QueuePort, D: DataBuffer> Drop for IoQueue<P, D> {
-    fn drop(&mut self) {
-        self.slots.take_data().into_iter().for_each(core::mem::forget);
-    }
-}
-
-/// The memory of commands that were outstanding when their queue was closed.
-///
-/// Dropping it leaks the memory: only [`Self::release`] frees it, with proof that the device is stopped.
-#[derive(Debug)]
-#[must_use = "the memory in here is leaked unless it is released"]
-pub struct Abandoned<D> {
-    cookies: Vec<Cookie>,
-    data: Vec<D>,
-}
-
-impl<D> Abandoned<D> {
-    /// How many commands were outstanding.
-    pub fn count(&self) -> usize {
-        self.cookies.len()
-    }
-
-    /// The callers' names of the commands.
-    pub fn cookies(&self) -> &[Cookie] {
-        &self.cookies
-    }
-
-    /// Gives the memory back, now that the device cannot touch it.
-    pub fn release(mut self, _proof: Stopped) -> Vec<D> {
-        core::mem::take(&mut self.data)
-    }
-}
-
-impl<D> Drop for Abandoned<D> {
-    fn drop(&mut self) {
-        self.data.drain(..).for_each(core::mem::forget);
-    }
-}
-
-#[cfg(test)]
-mod tests;
