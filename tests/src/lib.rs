@@ -9,3 +9,13 @@ pub mod register_bank;
 pub mod rig;
 pub mod scattered;
 pub mod sim;
+
+/// The example of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
+/// The examples for platforms, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+pub struct Embedding;

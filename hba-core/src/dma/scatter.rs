@@ -82,6 +82,25 @@ impl<'a> Elements<'a> {
         if held && plain && self.limits.window.contains(element) { Some(element) } else { None }
     }
 
+    /// The segments themselves, where each makes one element as it is and together they make the whole transfer: the
+    /// usual case for scattered pages, decided in one walk without making an element.
+    ///
+    /// To be asked before anything was taken. `None` says nothing.
+    pub fn plain(&self) -> Option<&'a [Segment]> {
+        let segments = self.segments.as_slice();
+        let (mut total, mut end) = (0u64, None);
+        for segment in segments {
+            let fits = segment.len.wrapping_sub(1) < self.limits.uncut_max;
+            if !fits || end == Some(segment.addr.raw()) || !self.limits.window.contains(*segment) {
+                return None;
+            }
+            total += u64::from(segment.len);
+            // Does not wrap: the segment lies in the window.
+            end = Some(segment.addr.raw().wrapping_add(u64::from(segment.len)));
+        }
+        (total == u64::from(self.missing)).then_some(segments)
+    }
+
     /// Whether [`Self::take_next`] has no more elements to give.
     #[inline]
     pub fn is_empty(&self) -> bool {

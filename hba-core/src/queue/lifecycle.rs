@@ -181,6 +181,3 @@ impl<D> Drop for Abandoned<D> {
         self.data.drain(..).for_each(core::mem::forget);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -33,7 +33,7 @@ use crate::sync;
 use crate::time::{Instant, Timeout};
 use deadlines::Deadlines;
 use scsi_proto::{Direction, Status};
-use slots::{Finished, Slots};
+use slots::{Finished, Slots, generation_mask};
 
 /// The queue of one vector.
 ///
@@ -107,11 +107,14 @@ pub struct Serviced<A> {
 }
 
 impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
+    /// The generation bits that the wire carries.
+    const MASK: u32 = generation_mask(P::GENERATION_BITS);
+
     /// A stopped queue. Control starts it with a [`RestartPermit`] and opens it with an [`OpenPermit`].
     pub fn new(port: P, vector: Vector, limits: &Limits, timeouts: ClassTimeouts) -> Self {
         Self {
             port,
-            slots: Slots::new(limits.queue_depth, P::GENERATION_BITS),
+            slots: Slots::new(limits.queue_depth, Self::MASK),
             deadlines: Deadlines::new(),
             segments: limits.segments(),
             transfer_max: limits.transfer_max,
@@ -145,7 +148,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if let Err(reason) = self.admit(request.command.transfer) {
             return Err(self.reject(reason, request));
         }
-        let Some((name, slot)) = self.slots.next() else {
+        let Some((name, slot)) = self.slots.next(Self::MASK) else {
             return Err(self.reject(Refusal::QueueFull, request));
         };
         let command = &request.command;
@@ -330,7 +333,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     #[inline]
     fn complete_good(&mut self, name: WireTag, batch: &mut Batch<D>) {
         let WireTag { tag, generation } = name;
-        let Some(finished) = self.slots.finish_named(name) else {
+        let Some(finished) = self.slots.finish_named(name, Self::MASK) else {
             return self.stale(WireTag { tag, generation });
         };
         self.counters.completed += 1;
@@ -396,3 +399,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 fn without_direction(length: u32) -> Result<(), Refusal> {
     if length == 0 { Ok(()) } else { Err(Refusal::NoDirection { length }) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,18 +110,22 @@ pub(super) struct Slots<D> {
     free_head: u16,
     /// Meaningless while the list is empty.
     free_tail: u16,
-    /// Ones where the wire carries generation bits.
+    /// Ones where the wire carries generation bits. The hot calls get it as the constant that it is.
     mask: u32,
+}
+
+/// The mask of a port's generation bits.
+pub(super) const fn generation_mask(bits: u32) -> u32 {
+    if bits >= 32 { u32::MAX } else { (1 << bits) - 1 }
 }
 
 impl<D> Slots<D> {
     /// `depth` free slots, at most 65,535.
-    pub(super) fn new(depth: u16, generation_bits: u32) -> Self {
+    pub(super) fn new(depth: u16, mask: u32) -> Self {
         let next = |slot: u16| slot.checked_add(1).filter(|next| *next < depth).unwrap_or(NO_SLOT);
         let records: Box<[_]> = (0..depth).map(|slot| Slot::new(next(slot))).collect();
         let free_head = if depth == 0 { NO_SLOT } else { 0 };
         let free_tail = depth.saturating_sub(1);
-        let mask = if generation_bits >= 32 { u32::MAX } else { (1 << generation_bits) - 1 };
         Self { records, free_head, free_tail, mask }
     }
 
@@ -131,10 +135,10 @@ impl<D> Slots<D> {
 
     /// The next free slot and its name on the wire. It stays free until [`Self::issue`].
     #[inline]
-    pub(super) fn next(&mut self) -> Option<(WireTag, &mut Slot<D>)> {
+    pub(super) fn next(&mut self, mask: u32) -> Option<(WireTag, &mut Slot<D>)> {
         let slot = self.free_head;
         let record = self.records.get_mut(usize::from(slot))?;
-        let generation = Generation(record.generation & self.mask);
+        let generation = Generation(record.generation & mask);
         Some((WireTag { tag: Tag(slot), generation }, record))
     }
 
@@ -153,10 +157,10 @@ impl<D> Slots<D> {
 
     /// Ends the command that `name` names, if the device has that very command.
     #[inline]
-    pub(super) fn finish_named(&mut self, name: WireTag) -> Option<Finished<D>> {
+    pub(super) fn finish_named(&mut self, name: WireTag, mask: u32) -> Option<Finished<D>> {
         let record = self.records.get_mut(usize::from(name.tag.0))?;
-        let stale = (record.generation ^ name.generation.0) & self.mask != 0;
-        if stale || record.state != State::Issued || self.mask == 0 {
+        let stale = (record.generation ^ name.generation.0) & mask != 0;
+        if stale || record.state != State::Issued || mask == 0 {
             return self.finish_unusual(name.tag, name.generation);
         }
         let data = record.data.take()?;

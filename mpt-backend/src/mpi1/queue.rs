@@ -95,6 +95,15 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
         let slot = usize::from(name.tag.0);
         let chain = slot * self.layout.bytes();
         let (flags, direction) = self.by_direction[command.transfer.wire_direction() as usize];
+        if command.transfer.length == 0 {
+            let mut words = self.frames.words_mut::<15>(slot * self.frame_size);
+            Header { name, command, cdb, target_id, chain_offset: 0, direction }.write(&mut words);
+            // MPI 1.x demands an element for no data, too: an empty one.
+            words.put::<12>(flags | FINAL);
+            words.put::<13>(0);
+            words.put::<14>(0);
+            return Ok(());
+        }
         let mut list = ListMemory {
             frames: &mut self.frames,
             frame: slot * self.frame_size,

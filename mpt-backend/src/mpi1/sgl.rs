@@ -136,22 +136,31 @@ impl ListMemory<'_> {
         flags: u32,
         mut elements: Elements<'_>,
     ) -> Result<u8, ScatterError> {
-        let first = elements.take_next()?.unwrap_or(Segment::new(BusAddr::new(0), 0));
-        if elements.is_empty() {
-            layout.put(self.frames, self.frame + SGL_OFFSET, flags | FINAL, first);
-            return Ok(0);
+        if let Some(segments) = elements.plain().filter(|s| !s.is_empty()) {
+            let mut segments = segments.iter().copied();
+            let count = segments.len() as u32;
+            return self.write_counted(layout, flags, count, || Ok(segments.next()));
         }
-        self.write_many(layout, flags, first, elements)
+        match elements.count()? {
+            0 => {
+                let empty = Segment::new(BusAddr::new(0), 0);
+                layout.put(self.frames, self.frame + SGL_OFFSET, flags | FINAL, empty);
+                Ok(0)
+            }
+            count => self.write_counted(layout, flags, count, || elements.take_next()),
+        }
     }
 
-    fn write_many(
+    /// Writes `needed` elements, which `next` gives.
+    #[inline]
+    fn write_counted(
         &mut self,
         layout: &Chains,
         flags: u32,
-        first: Segment,
-        mut rest: Elements<'_>,
+        needed: u32,
+        mut next: impl FnMut() -> Result<Option<Segment>, ScatterError>,
     ) -> Result<u8, ScatterError> {
-        let (needed, permitted) = (1 + rest.count()?, u32::from(layout.elements()));
+        let permitted = u32::from(layout.elements());
         if needed > permitted {
             return Err(ScatterError::TooManyElements { needed, permitted });
         }
@@ -159,19 +168,18 @@ impl ListMemory<'_> {
         let in_frame = usize::from(layout.in_frame);
         let here = if total <= in_frame { total } else { in_frame - 1 };
         let at = self.frame + SGL_OFFSET;
-        layout.put(self.frames, at, flags | end_of(0, here, total), first);
-        for i in 1..here {
-            let Some(element) = rest.take_next()? else { break };
+        for i in 0..here {
+            let Some(element) = next()? else { break };
             layout.put(self.frames, at + i * size, flags | end_of(i, here, total), element);
         }
         if here == total {
             return Ok(0);
         }
-        let (length, next) = segment_size(layout, total - here);
+        let (length, next_chain) = segment_size(layout, total - here);
         let chain_at = at + here * size;
         let to = self.chains.bus().offset(self.chain as u64);
-        layout.put_chain(self.frames, chain_at, length, next, to);
-        self.write_segments(layout, flags, total - here, rest)?;
+        layout.put_chain(self.frames, chain_at, length, next_chain, to);
+        self.write_segments(layout, flags, total - here, next)?;
         Ok(((chain_at - self.frame) / 4) as u8)
     }
 
@@ -181,21 +189,21 @@ impl ListMemory<'_> {
         layout: &Chains,
         flags: u32,
         mut left: usize,
-        mut rest: Elements<'_>,
+        mut next: impl FnMut() -> Result<Option<Segment>, ScatterError>,
     ) -> Result<(), ScatterError> {
         let size = layout.kind.size();
         let mut at = self.chain;
         while left > 0 {
             let here = left.min(usize::from(layout.in_segment));
             for i in 0..here {
-                let Some(element) = rest.take_next()? else { return Ok(()) };
+                let Some(element) = next()? else { return Ok(()) };
                 layout.put(self.chains, at + i * size, flags | end_of(i, here, left), element);
             }
             left -= here;
             if left > 0 {
-                let (length, next) = segment_size(layout, left);
+                let (length, next_chain) = segment_size(layout, left);
                 let to = self.chains.bus().offset((at + SEGMENT) as u64);
-                layout.put_chain(self.chains, at + here * size, length, next, to);
+                layout.put_chain(self.chains, at + here * size, length, next_chain, to);
             }
             at += SEGMENT;
         }
