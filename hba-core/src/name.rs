@@ -68,7 +68,7 @@ pub struct Generation(pub u32);
 pub struct WireTag {
     /// The slot.
     pub tag: Tag,
-    /// Which use of the slot, in [`QueuePort::GENERATION_BITS`] bits; 0 where the wire has none.
+    /// Which use of the slot, in [`QueuePort::GENERATION_BITS`](crate::port::QueuePort::GENERATION_BITS) bits; 0 where the wire has none.
     pub generation: Generation,
 }
 

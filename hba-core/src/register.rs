@@ -19,8 +19,9 @@ pub const ALL_ONES: u32 = 0xffff_ffff;
 ///
 /// Implementations perform exactly one bus access per call, in program order, never merged, never repeated: reads have
 /// side effects. A write must be ordered after all earlier stores to DMA memory (Linux `writel`, DriverKit
-/// `MemoryWrite32`). Values are in host byte order; the implementation swaps where the bus is little-endian and the
-/// host is not. Reading a device that is gone returns [`ALL_ONES`]; no access may panic or block.
+/// `MemoryWrite32`), a read before all later loads from it (`readl`): the word of a reply FIFO says that data arrived.
+/// Values are in host byte order; the implementation swaps where the bus is little-endian and the host is not. Reading a
+/// device that is gone returns [`ALL_ONES`]; no access may panic or block.
 pub trait Registers {
     /// Reads the register at `offset`.
     fn read32(&mut self, offset: RegOffset) -> u32;

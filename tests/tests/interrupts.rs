@@ -43,9 +43,7 @@ fn host_of<P: ControlPort, L: Platform>(port: P, platform: L, interrupts: bool) 
 }
 
 /// A simulated controller with one disk.
-fn machine<C: ControllerModel>(
-    make: impl FnOnce(&SimMemory) -> C,
-) -> Arc<SimMachine<C>> {
+fn machine<C: ControllerModel>(make: impl FnOnce(&SimMemory) -> C) -> Arc<SimMachine<C>> {
     let memory = SimMemory::new(64 << 20);
     let machine = SimMachine::new(make(&memory), memory);
     let disk = SimDisk::new(&DiskConfig::nth(0, 1 << 16)).expect("a disk");

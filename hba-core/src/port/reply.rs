@@ -7,14 +7,14 @@ use scsi_proto::Status;
 use crate::command::Failure;
 use crate::name::WireTag;
 
-/// What [`QueuePort::next_reply`] found.
+/// What [`QueuePort::next_reply`](super::QueuePort::next_reply) found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// Nothing; the queue is empty for now.
     Empty,
     /// GOOD, every byte moved.
     Success(WireTag),
-    /// Anything else that names a command; see [`QueuePort::detail`].
+    /// Anything else that names a command; see [`QueuePort::detail`](super::QueuePort::detail).
     Detail(WireTag),
     /// Not for a command of this queue: task management, events, configuration. Control gets it as a value.
     Message,
@@ -64,7 +64,7 @@ pub struct Detail {
     pub status: Status,
     /// Bytes moved as the device counts them; the queue clamps it.
     pub transferred: Transferred,
-    /// Sense bytes available from [`QueuePort::read_sense`], 0 when there is none.
+    /// Sense bytes available from [`QueuePort::read_sense`](super::QueuePort::read_sense), 0 when there is none.
     pub sense_len: u8,
     /// The controller's own status word, for the flight recorder.
     pub raw_status: u32,

@@ -49,6 +49,8 @@ pub struct Mpi1<F, S = Coherent> {
     /// A task management message on its way through the doorbell.
     pub(super) doorbell: Option<Handshake>,
     watch: Instant,
+    /// Whether [`Self::set_interrupts`] enabled them. The status register shows causes whether masked or not.
+    interrupts: bool,
 }
 
 /// The memory that Control keeps, and where the rest lies.
@@ -86,6 +88,7 @@ impl<F: ReplyFifo, S: DmaSync + Clone> Mpi1<F, S> {
             functions: [None; TASK_MANAGEMENT as usize],
             doorbell: None,
             watch: Instant::ZERO,
+            interrupts: false,
         }
     }
 
@@ -154,6 +157,8 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
         self.functions = [None; TASK_MANAGEMENT as usize];
         self.doorbell = None;
         self.watch = now;
+        // The reset that comes first masks them.
+        self.interrupts = false;
         self.events.clear();
         self.acknowledgements.clear();
         if let Some(memory) = &mut self.memory {
@@ -255,12 +260,16 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
     }
 
     fn set_interrupts(&mut self, enabled: bool, registers: &mut dyn Registers) {
+        self.interrupts = enabled;
         let all = IntMask::REPLY | IntMask::DOORBELL;
         let mask = if enabled { IntMask::DOORBELL } else { all };
         registers.write32(RegOffset(INT_MASK), mask.0);
     }
 
     fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
+        if !self.interrupts {
+            return false;
+        }
         let status = registers.read32(RegOffset(INT_STATUS));
         // The doorbell interrupt stays masked: handshakes are polled.
         status != ALL_ONES && IntStatus(status).contains(IntStatus::REPLY_MESSAGE_INTERRUPT)

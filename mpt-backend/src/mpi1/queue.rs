@@ -227,6 +227,7 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
         // Bits 31:29 are clear in the context of every command: one comparison sorts out all other words.
         let context = Context(word);
         if word < Context::END && context.index() < self.depth {
+            hba_core::sync::observe();
             return Reply::Success(context.name());
         }
         if word & 0x8000_0000 == 0 {

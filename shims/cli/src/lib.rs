@@ -1,6 +1,6 @@
 //! The `hba` command line: lists, verifies and talks to the disks behind a controller that it drives itself.
 //!
-//! [`run`] is the whole program. The parts that other tests reuse are public: [`session`] starts a controller, simulated
+//! [`run()`] is the whole program. The parts that other tests reuse are public: [`session`] starts a controller, simulated
 //! or emulated by QEMU, and drives it; [`verify`] proves that what a disk promised is there.
 //!
 //! ```

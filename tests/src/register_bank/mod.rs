@@ -24,8 +24,8 @@ use mpt_backend::wire::registers::{
     DOORBELL, INT_STATUS, REPLY_FIFO, REQUEST_FIFO, REQUEST_HI_PRI_FIFO,
 };
 
-pub use handshake::message_words;
-use handshake::{CREDITS, DoorbellUnit, answer};
+use handshake::{CREDITS, DoorbellUnit};
+pub use handshake::{answer, message_words};
 use memory::Fifos;
 pub use memory::{BankFifo, Memory, Pages};
 
@@ -44,6 +44,10 @@ pub struct RegisterBank {
     freed: usize,
     /// Addresses (bits 31:0) of the request frames that wait, oldest first.
     requests: VecDeque<u32>,
+    /// What IOC facts by the request FIFO are answered with instead of the truth.
+    forged: Option<Vec<u32>>,
+    /// Frames and replies that the driver handed over.
+    handed_over: u64,
 }
 
 /// Where the message context lies in every request and reply, in bytes.
@@ -64,6 +68,8 @@ impl RegisterBank {
             fifos,
             freed: 0,
             requests: VecDeque::with_capacity(CREDITS.into()),
+            forged: None,
+            handed_over: 0,
         };
         (bank, fifo)
     }
@@ -92,6 +98,22 @@ impl RegisterBank {
             }
         }
         panic!("not operational after a thousand polls");
+    }
+
+    /// From now on `function` by doorbell handshake is answered with these words.
+    pub fn forge(&mut self, function: Function, reply: Vec<u32>) {
+        self.doorbell.forge(function, reply);
+    }
+
+    /// From now on IOC facts by the request FIFO, the first request through memory, are answered with these words.
+    pub fn forge_first_fetch(&mut self, reply: Vec<u32>) {
+        self.forged = Some(reply);
+    }
+
+    /// How often the driver wrote an address of memory to a register.
+    #[must_use]
+    pub fn handed_over(&self) -> u64 {
+        self.handed_over
     }
 
     /// The memory that driver and controller share.
@@ -148,7 +170,8 @@ impl RegisterBank {
         let function = Function((self.memory.load(request) >> 24) as u8);
         if function == Function::IOC_FACTS {
             let frame = self.take_free_frame();
-            self.reply(request, frame, &answer(function, 0));
+            let reply = self.forged.clone().unwrap_or_else(|| answer(function, 0));
+            self.reply(request, frame, &reply);
         } else {
             self.requests.push_back(request);
         }
@@ -168,8 +191,14 @@ impl Registers for RegisterBank {
         match offset.0 {
             DOORBELL => self.doorbell.write(value),
             INT_STATUS => self.doorbell.clear_interrupt(),
-            REQUEST_FIFO | REQUEST_HI_PRI_FIFO => self.take_posted(value),
-            REPLY_FIFO => self.fifos.freed.push(value),
+            REQUEST_FIFO | REQUEST_HI_PRI_FIFO => {
+                self.handed_over += 1;
+                self.take_posted(value);
+            }
+            REPLY_FIFO => {
+                self.handed_over += 1;
+                self.fifos.freed.push(value);
+            }
             _ => {}
         }
     }
