@@ -19,3 +19,24 @@ pub struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/embedding.md")]
 pub struct Embedding;
+
+/// Contract 2: two threads that share a queue do not compile, so none enters it while another is in it.
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<hba_core::queue::IoQueue<sim_backend::direct::DirectQueue, hba_core::host::Data>>();
+/// ```
+///
+/// Nor does entering a queue again from what it gives out: completions borrow the batch, never the queue, and a pass
+/// borrows the queue for as long as it lasts.
+///
+/// ```compile_fail,E0499
+/// use hba_core::{dma::NoData, port::QueuePort, queue::{Batch, IoQueue}};
+/// fn again<P: QueuePort>(queue: &mut IoQueue<P, NoData>, batch: &mut Batch<NoData>) {
+///     let mut inside = || _ = queue.service(batch);
+///     let _ = queue.quiesce();
+///     inside();
+/// }
+/// ```
+#[cfg(doctest)]
+pub struct QueuesAreNotShared;

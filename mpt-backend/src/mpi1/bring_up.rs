@@ -131,14 +131,9 @@ impl<F, S: DmaSync> Mpi1<F, S> {
                 let deadline = *deadline;
                 self.await_operational(deadline, now, registers)
             }
-            Phase::FirstFetch(deadline) | Phase::Discover(_, deadline) if now >= *deadline => {
-                let step = "the first requests through memory";
-                Turn::Enter(Phase::Failed(BringUpError::Deadline { step, state: 0 }))
-            }
-            Phase::FirstFetch(_) => Turn::Return(BringUp::Serving(now + POLL)),
-            Phase::Discover(..) => {
-                self.ask_next_page(registers);
-                Turn::Return(BringUp::Serving(now + POLL))
+            Phase::FirstFetch(deadline) | Phase::Discover(_, deadline) => {
+                let deadline = *deadline;
+                self.await_reply(deadline, now, registers)
             }
             Phase::Ready => Turn::Return(BringUp::Ready),
             Phase::Failed(error) => Turn::Return(BringUp::Failed(*error)),
@@ -252,6 +247,25 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         }
         let error = BringUpError::Deadline { step: "IOC init to operational", state: doorbell.0 };
         Turn::Enter(Phase::Failed(error))
+    }
+
+    /// Waits for a reply through memory; its FIFO cannot tell an idle controller from one that is gone or in fault.
+    fn await_reply(
+        &mut self,
+        deadline: Instant,
+        now: Instant,
+        registers: &mut dyn Registers,
+    ) -> Turn {
+        let doorbell = Doorbell(registers.read32(RegOffset(DOORBELL)));
+        if doorbell.is_all_ones() {
+            return Turn::Return(BringUp::Gone);
+        }
+        if now >= deadline || doorbell.fault_code().is_some() {
+            let (step, state) = ("the first requests through memory", doorbell.0);
+            return Turn::Enter(Phase::Failed(BringUpError::Deadline { step, state }));
+        }
+        self.ask_next_page(registers);
+        Turn::Return(BringUp::Serving(now + POLL))
     }
 
     /// The first request that the controller fetches from memory: one that asks, and changes nothing.
