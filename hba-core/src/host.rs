@@ -133,6 +133,8 @@ pub struct Answer {
 
 /// For a controller to become operational, recovery included.
 const OPERATIONAL: Duration = Duration::from_secs(400);
+/// Events kept for [`Host::take_events`].
+const EVENTS_MAX: usize = 256;
 /// The longest sleep between polls, so that a lost interrupt costs no more than this.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 
@@ -191,6 +193,9 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
         while let Some(event) = self.adapter.poll_event() {
             if let ControlEvent::BringUpFailed(error) = event {
                 self.failure = Some(error);
+            }
+            if self.events.len() == EVENTS_MAX {
+                self.events.remove(0);
             }
             self.events.push(event);
         }
@@ -310,7 +315,7 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
         self.platform
     }
 
-    /// The events since the last call.
+    /// The events since the last call, the last 256 of them.
     pub fn take_events(&mut self) -> Vec<ControlEvent> {
         core::mem::take(&mut self.events)
     }

@@ -322,3 +322,20 @@ fn a_disk_that_is_pulled_departs_and_another_arrives() {
     }
     assert_eq!(world.units().len(), 2);
 }
+
+#[test]
+fn a_disk_that_vanished_during_a_reset_departs() {
+    let mut world = Setup::default().start();
+    world.units();
+    // Nothing tells: the controller is in fault when the disk goes.
+    world.machine.with_controller(|c| c.force_fault(FaultCode(0x1234)));
+    assert!(world.machine.detach(1).is_some());
+    world.host.take_events();
+    while !world.saw(|e| matches!(e, ControlEvent::TargetDeparted(id) if id.id == 1)) {
+        world.host.poll(|_| ()).expect("poll");
+        assert!(world.host.platform().now().as_nanos() < 100_000_000_000, "it departs");
+    }
+    world.host.bring_up().expect("operational");
+    assert_eq!(world.host.adapter().control().targets().len(), 1);
+    assert_eq!(world.units().len(), 1);
+}

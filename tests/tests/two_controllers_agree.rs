@@ -184,8 +184,7 @@ fn on_direct(vectors: u16, workload: &[Vec<Op>]) -> Vec<End> {
 }
 
 fn on_sas1068(workload: &[Vec<Op>]) -> Vec<End> {
-    let machine =
-        machine(|memory| Mpi1Controller::new(Personality::hardware(), memory.device()));
+    let machine = machine(|memory| Mpi1Controller::new(Personality::hardware(), memory.device()));
     let port = Mpi1::new(Mpi1Config::default(), FifoRegister(machine.registers()));
     run(host_of(port, machine), workload)
 }

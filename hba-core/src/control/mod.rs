@@ -6,6 +6,7 @@
 mod events;
 mod recovery;
 mod resets;
+mod targets;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -29,6 +30,7 @@ use crate::time::Instant;
 use events::Events;
 use recovery::{Recovery, RecoveryOutput};
 use resets::ResetBudget;
+use targets::Targets;
 
 /// The control machine of one adapter.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub struct Control<P: ControlPort> {
     resets: ResetBudget,
     actions: VecDeque<Action>,
     events: Events,
-    targets: Vec<TargetInfo>,
+    targets: Targets,
     /// Whether the controller may interrupt while it is operational.
     interrupts: bool,
     /// What the port was told of that last.
@@ -114,7 +116,7 @@ impl<P: ControlPort> Control<P> {
             resets: ResetBudget::new(config.resets_max, config.resets_window),
             actions: VecDeque::new(),
             events: Events::new(),
-            targets: Vec::new(),
+            targets: Targets::default(),
             interrupts: false,
             interrupts_set: false,
             closing: false,
@@ -207,6 +209,7 @@ impl<P: ControlPort> Control<P> {
         self.state = State::Quiescing { start, missing };
         if missing == 0 {
             self.port.begin(start, now);
+            self.targets.begin_survey();
             self.state = State::BringingUp { start, serving: false };
         }
     }
@@ -288,7 +291,7 @@ impl<P: ControlPort> Control<P> {
 
     /// The targets that are there, by address.
     pub fn targets(&self) -> &[TargetInfo] {
-        &self.targets
+        self.targets.as_slice()
     }
 
     /// The backend's control path.
@@ -338,6 +341,10 @@ impl<P: ControlPort> Control<P> {
                 }
                 for vector in self.all_vectors() {
                     self.actions.push_back(Action::Open(OpenPermit { vector }));
+                }
+                self.take_port_events(now);
+                while let Some(id) = self.targets.end_survey() {
+                    self.events.push(ControlEvent::TargetDeparted(id));
                 }
                 self.apply_interrupts(registers);
                 self.state = State::Operational;
@@ -470,9 +477,13 @@ impl<P: ControlPort> Control<P> {
                     self.recovery.handle_result(id, result, self.vectors);
                     self.take_recovery_output(now);
                 }
-                PortEvent::TargetArrived(target) => self.add_target(target),
+                PortEvent::TargetArrived(target) => {
+                    if let Some(event) = self.targets.arrive(target) {
+                        self.events.push(event);
+                    }
+                }
                 PortEvent::TargetDeparted(id) => {
-                    self.targets.retain(|known| known.id != id);
+                    self.targets.depart(id);
                     self.events.push(ControlEvent::TargetDeparted(id));
                     self.recovery.end_departed(id);
                 }
@@ -481,20 +492,6 @@ impl<P: ControlPort> Control<P> {
                 }
                 PortEvent::BadReply(bad) => self.events.push(ControlEvent::BadReply(bad)),
                 PortEvent::Distrust(why) => self.begin_reset(ResetReason::Distrust(why), now),
-            }
-        }
-    }
-
-    fn add_target(&mut self, target: TargetInfo) {
-        match self.targets.binary_search_by_key(&target.id, |known| known.id) {
-            Ok(at) if self.targets[at] == target => {}
-            Ok(at) => {
-                self.targets[at] = target;
-                self.events.push(ControlEvent::TargetChanged(target));
-            }
-            Err(at) => {
-                self.targets.insert(at, target);
-                self.events.push(ControlEvent::TargetArrived(target));
             }
         }
     }
