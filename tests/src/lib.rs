@@ -9,6 +9,7 @@ pub mod register_bank;
 pub mod rig;
 pub mod scattered;
 pub mod sim;
+pub mod startup;
 
 /// The example of the README, compiled and run.
 #[cfg(doctest)]

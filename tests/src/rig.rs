@@ -32,7 +32,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer> Rig<P, L, D> {
         let adapter = Adapter::new(port, recovery, timeouts, platform.now());
         let mut rig = Self { adapter, platform, batch: Batch::new(8) };
         for _ in 0..POLLS_MAX {
-            let open = rig.adapter.queues().iter().all(|queue| queue.is_open());
+            let open = rig.adapter.queues().iter().all(hba_core::queue::IoQueue::is_open);
             if rig.adapter.control().is_operational() && open {
                 return rig;
             }

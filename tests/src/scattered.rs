@@ -27,7 +27,7 @@ impl Scattered {
         sorted.sort_by_key(|place| place.start);
         assert!(sorted.windows(2).all(|pair| pair[0].end <= pair[1].start), "places overlap");
         assert!(sorted.iter().all(|place| place.end <= region.len()), "a place lies outside");
-        region.fill(0, region.len(), FILL);
+        region.write_bytes(0, &vec![FILL; region.len()]);
         let segment = |place: &Range<usize>| {
             Segment::new(region.bus().offset(place.start as u64), place.len() as u32)
         };

@@ -1,7 +1,9 @@
 //! Interrupts say that polling is worth while, and nothing more: whose they are, what they wake, what a lost one costs.
 
+extern crate alloc;
+
+use alloc::sync::Arc;
 use core::time::Duration;
-use std::sync::Arc;
 
 use hba_core::command::{Cookie, Request, Transfer};
 use hba_core::control::RecoveryConfig;

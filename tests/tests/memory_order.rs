@@ -1,9 +1,11 @@
 //! Hosts whose caches do not snoop: every byte that driver and controller share is handed over by a call, in time.
 
+extern crate alloc;
+
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use core::cell::RefCell;
 use core::time::Duration;
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::Arc;
 
 use hba_core::command::{Cookie, Outcome, Request, Transfer};
 use hba_core::control::RecoveryConfig;

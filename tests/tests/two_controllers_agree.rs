@@ -1,6 +1,8 @@
 //! Two controllers with nothing in common but the disks behind them end the same commands in the same way.
 
-use std::sync::Arc;
+extern crate alloc;
+
+use alloc::sync::Arc;
 
 use hba_core::command::{Cookie, Nexus, Outcome, Request, TargetId, Transfer};
 use hba_core::control::RecoveryConfig;

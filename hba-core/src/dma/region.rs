@@ -217,7 +217,8 @@ impl fmt::Debug for DmaRegion {
 /// Cache maintenance for hosts whose DMA is not coherent with the CPU.
 ///
 /// The core calls it around the memory that it shares with the device itself (frames, replies, sense). Data buffers are
-/// the platform's: it synchronises them when it prepares and completes a mapping.
+/// the platform's: it synchronises them when it prepares and completes a mapping. It also hands regions over clean:
+/// a line that is still dirty when the device gets its region may be written back over what the device put there.
 pub trait DmaSync {
     /// Makes CPU stores to `len` bytes at `bus` visible to the device.
     fn for_device(&mut self, bus: BusAddr, len: usize);
