@@ -27,6 +27,12 @@
 //! | [`inquiry`], [`vpd`] | INQUIRY data, vital product data |
 //! | [`capacity`], [`report_luns`] | READ CAPACITY, REPORT LUNS |
 //! | [`mode`] | mode parameter header, block descriptors, pages |
+//! | [`provisioning`] | UNMAP, GET LBA STATUS and WRITE SAME data |
+//! | [`log`] | log pages and parameters |
+//! | [`extended_copy`] | EXTENDED COPY(LID1) parameter list |
+//! | [`persistent`] | PERSISTENT RESERVE IN and OUT |
+//! | [`target_port_groups`], [`defect`] | REPORT TARGET PORT GROUPS, READ DEFECT DATA |
+//! | [`supported`] | REPORT SUPPORTED OPERATION CODES and TASK MANAGEMENT FUNCTIONS |
 //!
 //! # Example
 //!
@@ -58,11 +64,18 @@
 
 pub mod capacity;
 pub mod command;
+pub mod defect;
+pub mod extended_copy;
 pub mod inquiry;
+pub mod log;
 pub mod mode;
+pub mod persistent;
+pub mod provisioning;
 pub mod report_luns;
 pub mod sense;
+pub mod supported;
 pub mod table;
+pub mod target_port_groups;
 pub mod vpd;
 
 mod ascii;
@@ -70,6 +83,7 @@ mod cdb;
 mod lun;
 mod macros;
 mod opcode;
+mod record;
 mod status;
 mod task;
 mod wire;

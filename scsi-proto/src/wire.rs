@@ -30,6 +30,17 @@ pub(crate) const fn require(bytes: &[u8], needed: usize) -> Result<(), Truncated
     Ok(())
 }
 
+/// Reads the four-byte length that most parameter data begins with.
+///
+/// Returns it and the bytes after it that are both claimed and present.
+pub(crate) fn claimed(bytes: &[u8]) -> Result<(u32, &[u8]), Truncated> {
+    let truncated = Truncated { needed: 4, available: bytes.len() };
+    let (length, rest) = bytes.split_first_chunk().ok_or(truncated)?;
+    let length = u32::from_be_bytes(*length);
+    let claimed = usize::try_from(length).unwrap_or(usize::MAX);
+    Ok((length, rest.get(..claimed).unwrap_or(rest)))
+}
+
 /// Reads a structure of which trailing bytes may be missing; those read as zero.
 pub(crate) fn read_padded<T: FromBytes + IntoBytes>(bytes: &[u8]) -> T {
     let mut wire = T::new_zeroed();
@@ -95,6 +106,12 @@ impl<'a> Writer<'a> {
         if let Some(out) = self.out.get_mut(offset..).and_then(|out| out.get_mut(..bytes.len())) {
             out.copy_from_slice(bytes);
         }
+    }
+
+    /// Writes the number of bytes appended after a four-byte length field at `offset` into it.
+    pub(crate) fn patch_length(&mut self, offset: usize) {
+        let len = self.len().saturating_sub(offset.saturating_add(4));
+        self.patch(offset, &u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
     }
 
     /// The number of bytes appended.

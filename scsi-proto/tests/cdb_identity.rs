@@ -90,8 +90,10 @@ proptest! {
 fn template(usage: &Cdb) -> Vec<u8> {
     let mut zero = vec![0; usage.len()];
     zero[0] = usage.opcode().0;
-    if let Some(action) = usage.service_action() {
-        zero[1] = action as u8;
+    match usage.service_action() {
+        Some(_) if zero[0] == 0x7f => zero[7..10].copy_from_slice(&usage.as_bytes()[7..10]),
+        Some(action) => zero[1] = action as u8,
+        None => {}
     }
     zero
 }

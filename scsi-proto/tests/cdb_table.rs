@@ -88,7 +88,8 @@ impl Row {
         fields.extend(self.length.map(|position| whole("length", position)));
         let flags = self.flags.split(' ').filter(|flag| !flag.contains("(obs)"));
         for (name, position) in flags.filter_map(|flag| flag.split_once('@')) {
-            if !matches!(name, "SA" | "LBA_MASK" | "ADDL_CDB_LEN") {
+            let is_key = name == "SA" && self.service_action.is_some();
+            if !is_key && !matches!(name, "LBA_MASK" | "ADDL_CDB_LEN") {
                 fields.push(Field { name: name.to_lowercase(), bits: bits(position) });
             }
         }
@@ -96,8 +97,13 @@ impl Row {
     }
 }
 
-/// Reads `byte.bit`, `byte.hi:lo` or `byte+n`.
+/// Reads `byte.bit`, `byte.hi:lo`, `byte+n` or `first..last(interleaved)`.
 fn bits(position: &str) -> Vec<(usize, u8)> {
+    if let Some((first, last)) = position.split_once("..") {
+        let last = last.strip_suffix("(interleaved)").unwrap();
+        let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+        return (first..=last).map(|byte| (byte, 0xff)).collect();
+    }
     if let Some((byte, len)) = position.split_once('+') {
         let (byte, len): (usize, usize) = (byte.parse().unwrap(), len.parse().unwrap());
         return (byte..byte + len).map(|byte| (byte, 0xff)).collect();
@@ -156,6 +162,19 @@ fn fact_of(usage: &Cdb) -> Row {
 }
 
 #[test]
+fn every_recorded_layout_has_a_type() {
+    let typed: Vec<_> = AnyCommand::USAGE.iter().map(|usage| fact_of(usage).name).collect();
+    let (recorded, by_name): (Vec<_>, Vec<_>) =
+        rows().into_iter().partition(|row| !row.flags.contains("LAYOUT=not_recorded"));
+    assert_eq!((recorded.len(), by_name.len()), (147, 12));
+    assert!(typed.iter().eq(recorded.iter().map(|row| &row.name)));
+    for row in by_name {
+        let cdb = Cdb::new(&row.template()).unwrap();
+        assert_eq!(AnyCommand::parse(&cdb), Ok(AnyCommand::Other(cdb)), "{}", row.name);
+    }
+}
+
+#[test]
 fn usage_masks_are_the_union_of_the_fields() {
     for usage in AnyCommand::USAGE {
         let fact = fact_of(usage);
@@ -171,7 +190,10 @@ fn usage_masks_are_the_union_of_the_fields() {
 /// Where the file abbreviates.
 fn long_name(name: &str) -> &str {
     match name {
+        "sa" => "service_action",
         "subpage" => "subpage_code",
+        "type" => "reservation_type",
+        "3rdpty" => "third_party",
         "param_pointer" => "parameter_pointer",
         "req_opcode" => "requested_operation_code",
         "req_sa" => "requested_service_action",
@@ -207,10 +229,13 @@ fn each_field_alone_moves_exactly_its_bits() {
             let [found] = &differing[..] else {
                 panic!("{} {} changes {differing:?}", fact.name, field.name);
             };
+            let is_lba = matches!(&found[..], "zone_id" | "zone_start_lba" | "starting_lba");
             let is_length = found.ends_with("length") || found == "number_of_blocks";
             let expected = long_name(&field.name);
             assert!(
-                found == expected || expected == "length" && is_length,
+                found == expected
+                    || expected == "length" && is_length
+                    || expected == "lba" && is_lba,
                 "{}: {expected} is {found}",
                 fact.name
             );
@@ -223,13 +248,15 @@ fn every_other_bit_is_refused() {
     for usage in AnyCommand::USAGE {
         let fact = fact_of(usage);
         for (byte, used) in usage.as_bytes().iter().enumerate().skip(1) {
-            let is_action = fact.service_action.is_some() && byte == 1;
-            for bit in (0..8).map(|bit| 1 << bit).filter(|bit| used & bit == 0) {
+            let action_at = if fact.opcode == 0x7f { 8..10 } else { 1..2 };
+            let is_action = fact.service_action.is_some() && action_at.contains(&byte);
+            let constant = fact.template()[byte];
+            for bit in (0..8).map(|bit| 1 << bit).filter(|bit| (used & !constant) & bit == 0) {
                 let mut bytes = fact.template();
-                bytes[byte] |= bit;
+                bytes[byte] ^= bit;
                 let result = AnyCommand::parse(&Cdb::new(&bytes).unwrap());
                 let expected = Err(ParseError::ReservedBits { byte: byte as u8, bits: bit });
-                let other_action = is_action && bit < 0x20;
+                let other_action = is_action && (bit < 0x20 || fact.opcode == 0x7f);
                 assert!(result == expected || other_action, "{} {byte} {bit:02x}", fact.name);
             }
         }

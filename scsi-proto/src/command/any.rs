@@ -1,7 +1,9 @@
 //! One enum over all typed commands.
 
-use super::layout::key;
+use super::dispatch::{self, Key};
 use super::*;
+
+type Parser = fn(&Cdb) -> Result<AnyCommand, ParseError>;
 
 macro_rules! any_command {
     ($($ty:ident)+) => {
@@ -24,10 +26,7 @@ macro_rules! any_command {
             ///
             /// [`ParseError`] for a known command with a wrong length or with reserved bits set.
             pub fn parse(cdb: &Cdb) -> Result<Self, ParseError> {
-                match key(cdb.opcode(), cdb.service_action()) {
-                    $($ty::KEY => $ty::parse(cdb).map(Self::$ty),)+
-                    _ => Ok(Self::Other(*cdb)),
-                }
+                BY_OPCODE[usize::from(cdb.opcode().0)](cdb)
             }
 
             /// The CDB: for a parsed command the very bytes that were parsed.
@@ -42,6 +41,43 @@ macro_rules! any_command {
             /// CDB USAGE DATA of every typed command, to answer REPORT SUPPORTED OPERATION CODES.
             pub const USAGE: &'static [Cdb] = &[$($ty::USAGE),+];
         }
+        /// The parser of the commands in each slot. Parsers that are functions of their own keep
+        /// the cost of one command independent of all others.
+        const PARSERS: [Parser; dispatch::SLOTS] = {
+            let mut parsers: [Parser; dispatch::SLOTS] = [|cdb| Ok(AnyCommand::Other(*cdb)); _];
+            $(
+                let mut slots = Key::of::<$ty>().slots();
+                while slots.0 < slots.1 {
+                    parsers[slots.0] = $ty::parse_any;
+                    slots.0 += 1;
+                }
+            )+
+            parsers
+        };
+
+        static BY_SLOT: [Parser; dispatch::SLOTS] = PARSERS;
+
+        /// The parser of each operation code without service actions, and [`by_slot`] for the
+        /// others, so that the frequent commands take one jump.
+        static BY_OPCODE: [Parser; 256] = {
+            let mut parsers: [Parser; 256] = [by_slot; _];
+            let mut opcode = 0;
+            while opcode < parsers.len() {
+                if let Some(slot) = dispatch::only_slot(Opcode(opcode as u8)) {
+                    parsers[opcode] = PARSERS[slot];
+                }
+                opcode += 1;
+            }
+            parsers
+        };
+
+        fn by_slot(cdb: &Cdb) -> Result<AnyCommand, ParseError> {
+            match dispatch::slot(cdb).and_then(|slot| BY_SLOT.get(slot)) {
+                Some(parse) => parse(cdb),
+                None => Ok(AnyCommand::Other(*cdb)),
+            }
+        }
+
         $(
             impl From<$ty> for AnyCommand {
                 fn from(command: $ty) -> Self {
@@ -53,10 +89,36 @@ macro_rules! any_command {
 }
 
 any_command! {
-    TestUnitReady RequestSense Read6 Write6 Inquiry ModeSelect6 ModeSense6 StartStopUnit
-    PreventAllowMediumRemoval ReadCapacity10 Read10 Write10 Verify10 SynchronizeCache10 WriteSame10
-    Unmap LogSense ModeSelect10 ModeSense10 Read16 Write16 Verify16 SynchronizeCache16 WriteSame16
-    ReadCapacity16 ReportLuns ReportSupportedOperationCodes Read12 Write12
+    TestUnitReady RezeroUnit RequestSense FormatUnit ReassignBlocks Read6 Write6 Seek6 Inquiry
+    ModeSelect6 Reserve6 Release6 ModeSense6 StartStopUnit ReceiveDiagnosticResults
+    SendDiagnostic PreventAllowMediumRemoval ReadCapacity10 Read10 Write10 Seek10
+    WriteAndVerify10 Verify10 PreFetch10 SynchronizeCache10 LockUnlockCache10 ReadDefectData10
+    FormatWithPreset WriteBuffer10 ReadBuffer10 ReadLong10 WriteLong10 WriteSame10 Unmap
+    SanitizeOverwrite SanitizeBlockErase SanitizeCryptographicErase SanitizeExitFailureMode
+    LogSelect LogSense XdWrite10 XpWrite10 XdRead10 XdWriteRead10 ModeSelect10 Reserve10
+    Release10 ModeSense10 PersistentReserveInReadKeys PersistentReserveInReadReservation
+    PersistentReserveInReportCapabilities PersistentReserveInReadFullStatus
+    PersistentReserveOutRegister PersistentReserveOutReserve PersistentReserveOutRelease
+    PersistentReserveOutClear PersistentReserveOutPreempt PersistentReserveOutPreemptAndAbort
+    PersistentReserveOutRegisterAndIgnoreExistingKey PersistentReserveOutRegisterAndMove
+    PersistentReserveOutReplaceLostReservation XdRead32 XdWrite32 XpWrite32 XdWriteRead32 Read32
+    Verify32 Write32 WriteAndVerify32 WriteSame32 OrWrite32 WriteAtomic32 WriteStream32
+    WriteScattered32 GetLbaStatus32 ExtendedCopyLid1 ExtendedCopyLid4 PopulateToken
+    WriteUsingToken CopyOperationAbort ReceiveCopyStatusLid1 ReceiveCopyDataLid1
+    ReceiveCopyOperatingParameters ReceiveCopyFailureDetailsLid1 ReceiveCopyStatusLid4
+    ReceiveCopyDataLid4 ReceiveRodTokenInformation ReportAllRodTokens AtaPassThrough16 Read16
+    CompareAndWrite Write16 OrWrite16 ReadAttribute WriteAttribute WriteAndVerify16 Verify16
+    PreFetch16 SynchronizeCache16 LockUnlockCache16 WriteSame16 CloseZone FinishZone OpenZone
+    ResetWritePointer SequentializeZone ReportZones WriteStream16 ReadBuffer16 WriteAtomic16
+    ReadCapacity16 ReadLong16 GetLbaStatus16 ReportReferrals StreamControl BackgroundControl
+    GetStreamStatus GetPhysicalElementStatus RemoveElementAndTruncate RestoreElementsAndRebuild
+    WriteLong16 WriteScattered16 ReportLuns AtaPassThrough12 SecurityProtocolIn
+    ReportIdentifyingInformation ReportTargetPortGroups ReportAliases
+    ReportSupportedOperationCodes ReportSupportedTaskManagementFunctions ReportPriority
+    ReportTimestamp ManagementProtocolIn ReportProvisioningInitializationPattern
+    SetIdentifyingInformation SetTargetPortGroups ChangeAliases RemoveItNexus SetPriority
+    SetTimestamp ManagementProtocolOut Read12 Write12 WriteAndVerify12 Verify12
+    SecurityProtocolOut ReadDefectData12
 }
 
 #[cfg(test)]
@@ -67,7 +129,7 @@ mod tests {
     fn known_unknown_and_vendor() {
         let tur = Cdb::from_array([0; 6]);
         assert_eq!(AnyCommand::parse(&tur), Ok(TestUnitReady::default().into()));
-        for raw in [[0xc0, 1, 2, 3, 4, 5], [0x04, 0x18, 0, 0, 0, 0], [0x9e, 0x12, 0, 0, 0, 0]] {
+        for raw in [[0xc0, 1, 2, 3, 4, 5], [0x02, 0x18, 0, 0, 0, 0], [0x9e, 0x0f, 0, 0, 0, 0]] {
             let cdb = Cdb::from_array(raw);
             assert_eq!(AnyCommand::parse(&cdb), Ok(AnyCommand::Other(cdb)));
         }

@@ -1,8 +1,8 @@
 //! Commands of block devices (SBC).
 
 use super::field::{Control, Field};
-use super::layout::{Format, command, control_at, key, put, take};
-use super::{Bits, Command, ParseError};
+use super::layout::{Format, command, control_at, put, take};
+use super::{AnyCommand, Bits, Command, ParseError};
 use crate::cdb::Cdb;
 use crate::opcode::Opcode;
 

@@ -51,8 +51,8 @@ pub enum PageControl {
     Saved,
 }
 
-/// A type that a CDB field can hold. Every value fits in `BITS` bits, every raw value is valid.
-pub(super) trait Field: Copy {
+/// A type that a field of a CDB or of parameter data can hold. Every value fits in `BITS` bits, every raw value is valid.
+pub(crate) trait Field: Copy {
     const BITS: u32;
     /// `raw` has no bits above `BITS`.
     fn from_raw(raw: u64) -> Self;

@@ -15,8 +15,14 @@ const fn span(bits: u32, lsb: u32) -> usize {
 /// Ors `field` into zeroed bits: big endian from byte `BYTE`, lowest bit at bit `LSB` of the last
 /// byte.
 #[inline]
-pub(super) fn put<F: Field, const BYTE: usize, const LSB: u32>(bytes: &mut Padded, field: F) {
-    let span = const { span(F::BITS, LSB) };
+pub(crate) fn put<F: Field, const BYTE: usize, const LSB: u32, const N: usize>(
+    bytes: &mut [u8; N],
+    field: F,
+) {
+    let span = const {
+        assert!(BYTE + span(F::BITS, LSB) <= N, "field outside of the structure");
+        span(F::BITS, LSB)
+    };
     let raw = (field.into_raw() << LSB).to_be_bytes();
     if const { LSB == 0 && F::BITS.is_multiple_of(8) } {
         bytes[BYTE..BYTE + span].copy_from_slice(&raw[8 - span..]);
@@ -29,8 +35,13 @@ pub(super) fn put<F: Field, const BYTE: usize, const LSB: u32>(bytes: &mut Padde
 
 /// Reads what [`put`] wrote.
 #[inline]
-pub(super) fn take<F: Field, const BYTE: usize, const LSB: u32>(bytes: &Padded) -> F {
-    let span = const { span(F::BITS, LSB) };
+pub(crate) fn take<F: Field, const BYTE: usize, const LSB: u32, const N: usize>(
+    bytes: &[u8; N],
+) -> F {
+    let span = const {
+        assert!(BYTE + span(F::BITS, LSB) <= N, "field outside of the structure");
+        span(F::BITS, LSB)
+    };
     let mut raw = [0; 8];
     raw[8 - span..].copy_from_slice(&bytes[BYTE..BYTE + span]);
     F::from_raw((u64::from_be_bytes(raw) >> LSB) & const { u64::MAX >> (64 - F::BITS) })
@@ -64,7 +75,8 @@ impl Format {
         let mut template = [0; Cdb::LEN_MAX];
         template[0] = opcode.0;
         match (opcode.service_action_at(), service_action) {
-            (ServiceActionAt::Nowhere, None) => {}
+            // One command for all service actions of its operation code has it as a field.
+            (ServiceActionAt::Nowhere | ServiceActionAt::Byte1, None) => {}
             (ServiceActionAt::Byte1, Some(action)) if action < 0x20 => template[1] = action as u8,
             (ServiceActionAt::Bytes8And9, Some(action)) => {
                 template[7] = len as u8 - 8;
@@ -94,32 +106,40 @@ impl Format {
         Cdb::from_padded::<LEN>(usage)
     }
 
-    /// Checks everything outside of the fields.
+    /// Whether everything outside of the fields is as it has to be.
     #[inline]
-    pub(super) fn check(&self, cdb: &Cdb) -> Result<(), ParseError> {
+    pub(super) fn matches(&self, cdb: &Cdb) -> bool {
         // Padding is zero in a Cdb, so the second half of short formats needs no look.
         let halves = if self.len <= 16 { 1 } else { 2 };
         let wrong = (0..halves).fold(0, |wrong, half| {
             let word = |bytes: &Padded| u128::from_ne_bytes(bytes.as_chunks().0[half]);
             wrong | (word(cdb.padded32()) ^ word(&self.template)) & !word(&self.fields)
         });
-        if wrong == 0 && cdb.len() == self.len { Ok(()) } else { Err(self.mismatch(cdb)) }
+        wrong == 0 && cdb.len() == self.len
     }
 
+    /// Why `cdb`, which does not match, does not.
     #[cold]
+    #[inline(never)]
+    pub(super) fn refuse<T>(&self, cdb: &Cdb) -> Result<T, ParseError> {
+        Err(self.mismatch(cdb))
+    }
+
     fn mismatch(&self, cdb: &Cdb) -> ParseError {
         if cdb.opcode() != self.opcode {
             return ParseError::WrongOpcode { found: cdb.opcode() };
         }
-        if cdb.service_action() != self.service_action {
+        if self.service_action.is_some() && cdb.service_action() != self.service_action {
             return ParseError::WrongServiceAction { found: cdb.service_action() };
+        }
+        let wrong_length = ParseError::WrongLength { expected: self.len, found: cdb.len() };
+        if cdb.len() != self.len {
+            return wrong_length;
         }
         let constant = self.template.iter().zip(&self.fields);
         let wrong = cdb.padded32().iter().zip(constant).map(|(b, (t, f))| (b ^ t) & !f);
-        match (0..).zip(wrong).find(|&(_, bits)| bits != 0) {
-            Some((byte, bits)) if cdb.len() == self.len => ParseError::ReservedBits { byte, bits },
-            _ => ParseError::WrongLength { expected: self.len, found: cdb.len() },
-        }
+        let found = (0..).zip(wrong).find(|&(_, bits)| bits != 0);
+        found.map_or(wrong_length, |(byte, bits)| ParseError::ReservedBits { byte, bits })
     }
 }
 
@@ -154,8 +174,24 @@ macro_rules! command {
                 Format::new(Opcode::$opcode, [$(Some($action),)? None][0], $len)
                     $(.with(<$field_ty as Field>::BITS, $byte, 0 $(+ $lsb)?))*;
 
-            /// Operation code and service action as one number, to match on.
-            pub(super) const KEY: u32 = key(Self::FORMAT.opcode, Self::FORMAT.service_action);
+            /// As [`Command::parse`], without a detour of the fields over the stack.
+            #[inline]
+            pub(super) fn parse_any(cdb: &Cdb) -> Result<AnyCommand, ParseError> {
+                if !const { &Self::FORMAT }.matches(cdb) {
+                    return const { &Self::FORMAT }.refuse(cdb);
+                }
+                Ok(AnyCommand::$ty(Self::read(cdb)))
+            }
+
+            /// Takes the fields out of a CDB that has this format.
+            #[inline(always)]
+            fn read(cdb: &Cdb) -> Self {
+                let bytes = cdb.padded32();
+                Self {
+                    $($field: take::<_, $byte, { 0 $(+ $lsb)? }, _>(bytes),)*
+                    control: Control(bytes[const { control_at(Opcode::$opcode, $len) }]),
+                }
+            }
         }
 
         impl Command for $ty {
@@ -167,31 +203,19 @@ macro_rules! command {
             #[inline]
             fn cdb(&self) -> Cdb {
                 let mut bytes = Self::FORMAT.template;
-                $(put::<_, $byte, { 0 $(+ $lsb)? }>(&mut bytes, self.$field);)*
+                $(put::<_, $byte, { 0 $(+ $lsb)? }, _>(&mut bytes, self.$field);)*
                 bytes[const { control_at(Opcode::$opcode, $len) }] = self.control.0;
                 Cdb::from_padded::<$len>(bytes)
             }
 
             #[inline]
             fn parse(cdb: &Cdb) -> Result<Self, ParseError> {
-                const { &Self::FORMAT }.check(cdb)?;
-                let bytes = cdb.padded32();
-                Ok(Self {
-                    $($field: take::<_, $byte, { 0 $(+ $lsb)? }>(bytes),)*
-                    control: Control(bytes[const { control_at(Opcode::$opcode, $len) }]),
-                })
+                if !const { &Self::FORMAT }.matches(cdb) {
+                    return const { &Self::FORMAT }.refuse(cdb);
+                }
+                Ok(Self::read(cdb))
             }
         }
     };
 }
 pub(super) use command;
-
-/// Operation code and service action as one number.
-#[inline]
-pub(super) const fn key(opcode: Opcode, service_action: Option<u16>) -> u32 {
-    let action = match service_action {
-        Some(action) => action as u32,
-        None => 0,
-    };
-    (opcode.0 as u32) << 16 | action
-}

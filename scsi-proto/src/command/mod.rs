@@ -10,11 +10,24 @@
 //! [`table`](crate::table) instead.
 
 mod any;
+mod ata;
 mod block;
 mod build;
-mod field;
-mod layout;
+mod copy;
+mod diagnostic;
+mod dispatch;
+mod element;
+pub(crate) mod field;
+mod format;
+pub(crate) mod layout;
+mod maintenance;
+mod obsolete;
 mod primary;
+mod reservation;
+mod security;
+mod variable;
+mod write;
+mod zone;
 
 use core::fmt;
 
@@ -22,17 +35,68 @@ use crate::cdb::Cdb;
 use crate::opcode::Opcode;
 
 pub use any::AnyCommand;
+pub use ata::{AtaLba24, AtaLba48, AtaPassThrough12, AtaPassThrough16};
 pub use block::{
     Read6, Read10, Read12, Read16, ReadCapacity10, ReadCapacity16, SynchronizeCache10,
     SynchronizeCache16, Unmap, Verify10, Verify16, Write6, Write10, Write12, Write16, WriteSame10,
     WriteSame16,
 };
 pub use build::{Access, RangeError, flush_all, read, write};
+pub use copy::{
+    CopyOperationAbort, ExtendedCopyLid1, ExtendedCopyLid4, PopulateToken, ReceiveCopyDataLid1,
+    ReceiveCopyDataLid4, ReceiveCopyFailureDetailsLid1, ReceiveCopyOperatingParameters,
+    ReceiveCopyStatusLid1, ReceiveCopyStatusLid4, ReceiveRodTokenInformation, ReportAllRodTokens,
+    WriteUsingToken,
+};
+pub use diagnostic::{
+    LogSelect, ReadAttribute, ReadBuffer10, ReadBuffer16, ReceiveDiagnosticResults, SendDiagnostic,
+    WriteAttribute, WriteBuffer10,
+};
+pub use element::{
+    BackgroundControl, GetLbaStatus16, GetPhysicalElementStatus, GetStreamStatus,
+    RemoveElementAndTruncate, ReportReferrals, RestoreElementsAndRebuild, StreamControl,
+};
 pub use field::{Bits, Control, PageControl};
+pub use format::{
+    FormatUnit, FormatWithPreset, ReadDefectData10, ReadDefectData12, ReadLong10, ReadLong16,
+    ReassignBlocks, SanitizeBlockErase, SanitizeCryptographicErase, SanitizeExitFailureMode,
+    SanitizeOverwrite, WriteLong10, WriteLong16,
+};
+pub use maintenance::{
+    ChangeAliases, ManagementProtocolIn, ManagementProtocolOut, RemoveItNexus, ReportAliases,
+    ReportIdentifyingInformation, ReportPriority, ReportProvisioningInitializationPattern,
+    ReportSupportedTaskManagementFunctions, ReportTargetPortGroups, ReportTimestamp,
+    SetIdentifyingInformation, SetPriority, SetTargetPortGroups, SetTimestamp,
+};
+pub use obsolete::{
+    LockUnlockCache10, LockUnlockCache16, RezeroUnit, Seek6, Seek10, XdRead10, XdWrite10,
+    XdWriteRead10, XpWrite10,
+};
 pub use primary::{
     Inquiry, LogSense, ModeSelect6, ModeSelect10, ModeSense6, ModeSense10,
     PreventAllowMediumRemoval, ReportLuns, ReportSupportedOperationCodes, RequestSense,
     StartStopUnit, TestUnitReady,
+};
+pub use reservation::{
+    PersistentReserveInReadFullStatus, PersistentReserveInReadKeys,
+    PersistentReserveInReadReservation, PersistentReserveInReportCapabilities,
+    PersistentReserveOutClear, PersistentReserveOutPreempt, PersistentReserveOutPreemptAndAbort,
+    PersistentReserveOutRegister, PersistentReserveOutRegisterAndIgnoreExistingKey,
+    PersistentReserveOutRegisterAndMove, PersistentReserveOutRelease,
+    PersistentReserveOutReplaceLostReservation, PersistentReserveOutReserve, Release6, Release10,
+    Reserve6, Reserve10,
+};
+pub use security::{SecurityProtocolIn, SecurityProtocolOut};
+pub use variable::{
+    GetLbaStatus32, OrWrite32, Read32, Verify32, Write32, WriteAndVerify32, WriteAtomic32,
+    WriteSame32, WriteScattered32, WriteStream32, XdRead32, XdWrite32, XdWriteRead32, XpWrite32,
+};
+pub use write::{
+    CompareAndWrite, OrWrite16, PreFetch10, PreFetch16, Verify12, WriteAndVerify10,
+    WriteAndVerify12, WriteAndVerify16, WriteAtomic16, WriteScattered16, WriteStream16,
+};
+pub use zone::{
+    CloseZone, FinishZone, OpenZone, ReportZones, ResetWritePointer, SequentializeZone,
 };
 
 /// A command that encodes to one CDB format.

@@ -1,8 +1,8 @@
 //! Commands of all device types (SPC), and those of removable and stoppable media.
 
 use super::field::{Control, Field};
-use super::layout::{Format, command, control_at, key, put, take};
-use super::{Bits, Command, PageControl, ParseError};
+use super::layout::{Format, command, control_at, put, take};
+use super::{AnyCommand, Bits, Command, PageControl, ParseError};
 use crate::cdb::Cdb;
 use crate::opcode::Opcode;
 

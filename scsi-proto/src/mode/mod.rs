@@ -1,12 +1,15 @@
 //! Mode parameters: what MODE SENSE returns and MODE SELECT sends. Source: SPC-5 7.5.
 //!
-//! [`ModeParameters`] walks received data; [`ModeBuilder`] puts data together. The pages that the
-//! durability of writes depends on have types of their own: [`CachingPage`], [`ControlPage`].
+//! [`ModeParameters`] walks received data; [`ModeBuilder`] puts data together. The pages of
+//! disks have types of their own, such as [`CachingPage`] and [`ControlPage`].
 
 mod builder;
 mod caching;
 mod control;
 mod descriptor;
+mod geometry;
+mod recovery;
+mod transport;
 
 use crate::wire::{self, Truncated};
 
@@ -14,6 +17,11 @@ pub use builder::ModeBuilder;
 pub use caching::{CachingPage, SyncProgress};
 pub use control::ControlPage;
 pub use descriptor::{BlockDescriptor, BlockDescriptors};
+pub use geometry::{FormatDevicePage, RigidDiskGeometryPage};
+pub use recovery::{ErrorRecoveryPage, InformationalExceptionsPage};
+pub use transport::{
+    DisconnectReconnectPage, PowerConditionPage, ProtocolSpecificPortPage, ProtocolSpecificUnitPage,
+};
 
 /// Page codes of MODE SENSE and MODE SELECT.
 pub mod page_code {
@@ -21,10 +29,16 @@ pub mod page_code {
     pub const READ_WRITE_ERROR_RECOVERY: u8 = 0x01;
     /// Disconnect-Reconnect.
     pub const DISCONNECT_RECONNECT: u8 = 0x02;
+    /// Format Device.
+    pub const FORMAT_DEVICE: u8 = 0x03;
+    /// Rigid Disk Geometry.
+    pub const RIGID_DISK_GEOMETRY: u8 = 0x04;
     /// Caching.
     pub const CACHING: u8 = 0x08;
     /// Control.
     pub const CONTROL: u8 = 0x0a;
+    /// Protocol Specific Logical Unit.
+    pub const PROTOCOL_SPECIFIC_LOGICAL_UNIT: u8 = 0x18;
     /// Protocol Specific Port.
     pub const PROTOCOL_SPECIFIC_PORT: u8 = 0x19;
     /// Power Condition.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::command::Bits;
 use crate::wire::BufferTooSmall;
 
 fn caching(wce: bool) -> [u8; CachingPage::LEN] {
@@ -89,7 +90,57 @@ fn short_and_zero_length_pages() {
     assert!(cut.page(8, 0).unwrap().truncated);
 }
 
+#[test]
+fn power_condition_timers() {
+    let mut bytes = [0; PowerConditionPage::LEN];
+    bytes[..12].copy_from_slice(&[0x9a, 38, 0x41, 0x02, 0, 0, 0, 20, 0, 0, 0, 9]);
+    bytes[39] = 0x58;
+    let page = PowerConditionPage::parse(&bytes).unwrap();
+    assert!(page.ps && page.standby_y && page.idle_a && !page.idle_b && !page.standby_z);
+    assert_eq!((page.idle_a_timer, page.standby_z_timer), (20, 9));
+    let ccf = [page.ccf_idle, page.ccf_standby, page.ccf_stopped].map(Bits::get);
+    assert_eq!(ccf, [1, 1, 2]);
+    let mut out = [0xff; PowerConditionPage::LEN];
+    assert_eq!(page.emit(&mut out), Ok(40));
+    assert_eq!(out, bytes);
+}
+
+#[test]
+fn sas_port_page_keeps_its_short_form() {
+    // The form before SPL-2, with six bytes after the header.
+    let short = [0x19, 6, 0x16, 0, 0x07, 0xd0, 0, 0];
+    let page = ProtocolSpecificPortPage::parse(&short).unwrap();
+    assert!(page.ready_led_meaning);
+    assert_eq!((page.protocol.get(), page.nexus_loss_time_ms), (6, 2000));
+    let mut out = [0xff; 8];
+    assert_eq!(page.emit(&mut out), Ok(8));
+    assert_eq!(out, short);
+    let mut out = [0xff; 16];
+    assert_eq!(ProtocolSpecificPortPage::default().emit(&mut out), Ok(16));
+    assert_eq!(out[..2], [0x19, 14]);
+}
+
+macro_rules! survives_emission {
+    ($bytes:expr, $($page:ty)+) => {$(
+        if let Ok(page) = <$page>::parse($bytes) {
+            let mut out = [0; 300];
+            let len = page.emit(&mut out).unwrap();
+            prop_assert_eq!(<$page>::parse(&out[..len]), Ok(page));
+        }
+    )+};
+}
+
 proptest! {
+    #[test]
+    fn any_page_is_safe(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        survives_emission!(
+            &bytes,
+            ErrorRecoveryPage InformationalExceptionsPage FormatDevicePage RigidDiskGeometryPage
+            DisconnectReconnectPage ProtocolSpecificUnitPage ProtocolSpecificPortPage
+            PowerConditionPage
+        );
+    }
+
     #[test]
     fn any_bytes_are_safe(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         for form in [ModeForm::Six, ModeForm::Ten] {

@@ -81,6 +81,11 @@ impl<'a> Designators<'a> {
         let is_identification = page.code == PageCode::DEVICE_IDENTIFICATION;
         Self { rest: if is_identification { page.body } else { &[] } }
     }
+
+    /// Walks descriptors that are in another page.
+    pub(super) const fn over(rest: &'a [u8]) -> Self {
+        Self { rest }
+    }
 }
 
 impl<'a> Iterator for Designators<'a> {

@@ -6,7 +6,9 @@
 mod block;
 mod extended;
 mod identification;
+mod ports;
 mod wwn;
+mod zoned;
 
 use crate::inquiry::{DeviceType, PeripheralQualifier};
 use crate::macros::open_code;
@@ -17,7 +19,9 @@ pub use extended::ExtendedInquiry;
 pub use identification::{
     Association, CodeSet, Designator, DesignatorTooLong, DesignatorType, Designators,
 };
+pub use ports::{ModePagePolicy, ScsiPort, ScsiPorts};
 pub use wwn::{Wwn, WwnKind, logical_unit_wwn};
+pub use zoned::ZonedCharacteristics;
 
 open_code! {
     /// A VPD PAGE CODE.
@@ -33,6 +37,7 @@ open_code! {
         BLOCK_LIMITS = 0xb0, "Block Limits";
         BLOCK_CHARACTERISTICS = 0xb1, "Block Device Characteristics";
         LOGICAL_BLOCK_PROVISIONING = 0xb2, "Logical Block Provisioning";
+        ZONED_CHARACTERISTICS = 0xb6, "Zoned Block Device Characteristics";
     }
 }
 

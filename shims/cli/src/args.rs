@@ -6,6 +6,7 @@ use core::str::FromStr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use scsi_proto::mode::ModeForm;
 
 use crate::controller::{ControllerSpec, DiskPlan};
 use crate::hctl::Hctl;
@@ -51,6 +52,12 @@ pub enum Command {
     /// else.
     #[command(after_help = SEND_EXAMPLES)]
     Send(SendArgs),
+    /// Say what bytes mean, field by field; sends nothing
+    ///
+    /// Each field with its place: byte, or byte.bit and byte.high:low. What is cut off is shown as far as it goes, what
+    /// is not known as it is. --block-size says how long the blocks are that a CDB counts.
+    #[command(after_help = DECODE_EXAMPLES)]
+    Decode(DecodeArgs),
 }
 
 /// Which controller, which disks.
@@ -138,6 +145,57 @@ pub struct SendArgs {
     pub no_scan: bool,
 }
 
+/// The options of `decode`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct DecodeArgs {
+    /// What the bytes are
+    pub subject: DecodeSubject,
+    /// The bytes in hexadecimal; none, or -, is standard input
+    #[arg(value_name = "HEX")]
+    pub hex: Vec<String>,
+    /// Mode parameters are of MODE SENSE(6) or of MODE SENSE(10) [default: what their length fits]
+    #[arg(long, value_name = "6|10")]
+    pub form: Option<ModeFormArg>,
+}
+
+/// What bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
+pub enum DecodeSubject {
+    /// A command descriptor block.
+    Cdb,
+    /// Sense data, in fixed or descriptor format.
+    Sense,
+    /// A status byte.
+    Status,
+    /// Standard INQUIRY data.
+    Inquiry,
+    /// A vital product data page.
+    Vpd,
+    /// Mode parameters: header, block descriptors, pages.
+    Mode,
+}
+
+/// The two forms of mode parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeFormArg {
+    /// A header of 4 bytes.
+    #[value(name = "6")]
+    Six,
+    /// A header of 8 bytes.
+    #[value(name = "10")]
+    Ten,
+}
+
+impl From<ModeFormArg> for ModeForm {
+    fn from(form: ModeFormArg) -> Self {
+        match form {
+            ModeFormArg::Six => Self::Six,
+            ModeFormArg::Ten => Self::Ten,
+        }
+    }
+}
+
 /// Shortest and longest transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IoSizes {
@@ -219,6 +277,7 @@ Examples:
   hba list --controller qemu:mptsas1068           the SAS1068 that QEMU emulates
   hba send --lun 0:0:0:0 --cdb 120000006000 --in 96
                                                   INQUIRY, 96 bytes
+  hba decode cdb 28 00 00 00 08 00 00 00 08 00    what these bytes mean
 
 Exit codes:
   0  done, and verify found every block           2  the request makes no sense
@@ -247,6 +306,13 @@ Examples:
   hba send --lun 0:0:0:0 --cdb 2a000000000000000100 --out block.bin
                                                   WRITE(10), one block
   hba send --lun 0:0:0:0 --cdb 28000000000000000800 --in 4K --data-out first.bin";
+
+const DECODE_EXAMPLES: &str = "\
+Examples:
+  hba decode cdb 2a 08 00 00 00 08 00 00 08 00 --block-size 4096
+  hba decode sense '70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 c0 00 00'
+  hba decode vpd --json <page83.hex
+  hba decode status 28";
 
 #[cfg(test)]
 mod tests {

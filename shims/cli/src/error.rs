@@ -4,6 +4,7 @@ use core::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use crate::decode::DecodeError;
 use crate::send::SendError;
 use crate::session::SessionError;
 use crate::verify::VerifyError;
@@ -32,6 +33,8 @@ pub enum CliError {
     Verify(VerifyError),
     /// `send`.
     Send(SendError),
+    /// `decode`.
+    Decode(DecodeError),
     /// Standard output took no more.
     Output(io::Error),
 }
@@ -43,7 +46,7 @@ impl CliError {
         let usage = match self {
             Self::Session(error) => error.is_usage(),
             Self::Verify(error) => error.is_usage(),
-            Self::Send(_) => true,
+            Self::Send(_) | Self::Decode(_) => true,
             Self::Output(_) => false,
         };
         if usage { Exit::Usage } else { Exit::Failure }
@@ -56,6 +59,7 @@ impl fmt::Display for CliError {
             Self::Session(error) => error.fmt(f),
             Self::Verify(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
+            Self::Decode(error) => error.fmt(f),
             Self::Output(error) => write!(f, "standard output: {error}"),
         }
     }
@@ -78,6 +82,12 @@ impl From<VerifyError> for CliError {
 impl From<SendError> for CliError {
     fn from(error: SendError) -> Self {
         Self::Send(error)
+    }
+}
+
+impl From<DecodeError> for CliError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
     }
 }
 

@@ -45,7 +45,7 @@ impl FromStr for CdbText {
 /// [`HexError`] for the first thing that is wrong.
 pub fn parse(text: &str) -> Result<Vec<u8>, HexError> {
     let mut digits = Vec::new();
-    for word in text.split([' ', '\t', '\n', ':', ',', '_', '-']) {
+    for word in text.split([' ', '\t', '\n', '\r', ':', ',', '_', '-']) {
         let word = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")).unwrap_or(word);
         for character in word.chars() {
             digits.push(character.to_digit(16).ok_or(HexError::Digit(character))? as u8);

@@ -24,6 +24,7 @@ extern crate alloc;
 
 pub mod args;
 pub mod controller;
+pub mod decode;
 pub mod hctl;
 pub mod hex;
 pub mod list;
