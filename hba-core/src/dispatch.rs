@@ -319,6 +319,7 @@ mod tests {
             short.to_string(),
             "the cdb implies a transfer of 4096 bytes, the request states 4095"
         );
+        assert!(mismatch(read10(8), Transfer::from_device(4097)).is_some(), "one byte too long");
         assert!(mismatch(read10(8), Transfer::NONE).is_some());
         assert_eq!(mismatch(read10(0), Transfer::NONE), None);
         let test_unit_ready = Cdb::from_array([0; 6]);

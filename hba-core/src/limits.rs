@@ -229,6 +229,20 @@ mod tests {
         let report = broken.validate().expect_err("seven rules are broken");
         assert_eq!(report.findings().len(), 7, "{report}");
         assert!(report.to_string().starts_with("queue_depth is 0; the page size of 5000"));
+
+        let zeros = Limits {
+            transfer_max: 0,
+            elements_max: 0,
+            element_max: 0,
+            queue_depth: 0,
+            vectors: 0,
+            targets_max: 0,
+            ..GOOD
+        };
+        let report = zeros.validate().expect_err("six fields are 0");
+        assert_eq!(report.findings().len(), 6, "{report}");
+        let report = Limits { cdb_max: 33, sense_max: 253, ..GOOD }.validate();
+        assert_eq!(report.expect_err("both are too long").findings().len(), 2);
     }
 
     #[test]

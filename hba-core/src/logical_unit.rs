@@ -447,6 +447,10 @@ mod tests {
         let (block_size, transfer_safe) = (BlockSize(128 * 1024), 64 * 1024);
         assert_eq!(large, AccessFault::BlockTooLong { block_size, transfer_safe });
         assert!(unit(8, 512, false).split(Lba(8), 1, &LIMITS).is_err());
+        let few = Limits { elements_max: 9, ..LIMITS };
+        let pieces = unit(128, 512, false).split(Lba(0), 128, &few);
+        let longest = pieces.map(|pieces| pieces.map(|piece| piece.blocks).max());
+        assert_eq!(longest, Ok(Some(64)), "eight pages fit nine elements, however they lie");
     }
 
     proptest! {

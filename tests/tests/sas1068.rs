@@ -13,6 +13,7 @@ use hba_core::queue::Batch;
 use hba_core::time::Timeout;
 use hba_tests::sim::{Setup, World, is_good, nexus};
 use mpt_backend::mpi1::Mpi1Config;
+use mpt_backend::wire::message::Function;
 use scsi_proto::Lba;
 use sim_backend::mpi1::{FaultCode, Personality};
 
@@ -45,6 +46,10 @@ fn b08_the_first_dma_is_a_harmless_request_at_a_named_step() {
     assert!(step.contains("first"), "{step}");
     let faults = world.machine.memory().faults();
     assert!(faults.count() > 0, "the fetch did fault");
+    let frame = faults.last().next().expect("kept").address;
+    world.machine.memory().set_bus_master(true);
+    let word = world.machine.memory().device().read_u32(frame).expect("it is mapped");
+    assert_eq!(Function((word >> 24) as u8), Function::IOC_FACTS, "it asks, and changes nothing");
 }
 
 #[test]
@@ -200,6 +205,7 @@ fn b30_a_controller_that_left_the_bus_is_not_touched_and_everything_ends_once() 
     assert!(done.iter().all(|c| c.data.is_some()), "every buffer came home");
     let took = world.host.platform().now().since(begun);
     assert!(took <= Duration::from_secs(2), "found by the watchdog after {took:?}");
+    assert!(!world.saw(|e| matches!(e, ControlEvent::ResetBegun(_))), "nobody is there to reset");
     world.machine.forbid_access();
     world.expect_silence();
     let read = world.request(0, &READ_8, Transfer::from_device(4096));

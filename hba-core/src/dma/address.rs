@@ -262,6 +262,10 @@ mod tests {
         assert!(WINDOW_32.contains(segment(0xffff_ffff, 1)));
         assert!(!WINDOW_32.contains(segment(0xffff_ffff, 2)));
         assert!(!WINDOW_32.contains(segment(u64::MAX, 2)));
+        let window = WINDOW_32.within(BusAddr::new(0x8000_0000), BusAddr::new(0xbfff_ffff));
+        assert!(window.contains(segment(0x8000_0000, 0x4000_0000)));
+        assert!(!window.contains(segment(0x7fff_ffff, 2)));
+        assert!(!window.contains(segment(0xbfff_ffff, 2)));
     }
 
     #[test]
@@ -283,5 +287,7 @@ mod tests {
         assert!(physical.to_string().ends_with("map the memory for this device first"));
         let mixed = fault.with_hint(&[above(0x8_0000_0000), above(0x1000)]);
         assert_eq!(mixed, fault, "a low segment shows that a mapper was at work");
+        let odd = fault.with_hint(&[above(0x8_0000_0000), above(0x8_1234_5010)]);
+        assert_eq!(odd, fault, "physical pages begin on page boundaries");
     }
 }

@@ -113,3 +113,43 @@ pub fn check_memory(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dma::{AddressWidth, BusAddr, DmaWindow};
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    const LIMITS: Limits = Limits {
+        transfer_max: 4096,
+        elements_max: 2,
+        element_max: 4096,
+        boundary: 0,
+        window: DmaWindow::of_width(AddressWidth::BITS_32),
+        page_size: 4096,
+        queue_depth: 1,
+        vectors: 1,
+        cdb_max: 16,
+        sense_max: 96,
+        targets_max: 1,
+    };
+
+    #[test]
+    fn b01_every_region_is_checked_not_only_the_first() {
+        let plan = |name| RegionPlan { name, len: 4096, align: 64, upper_half: 0 };
+        let names = ["request frames", "reply frames", "sense buffers"];
+        let plan = MemoryPlan { regions: names.map(plan).to_vec() };
+        let region = |bus| DmaRegion::detached(4096, BusAddr::new(bus));
+        let good = || vec![region(0x1_0000), region(0x2_0000), region(0x3_0000)];
+        assert_eq!(check_memory(&plan, &good(), &LIMITS), Ok(()));
+        for (at, name) in names.into_iter().enumerate() {
+            for bus in [0x1_0000_0000, 0xffff_f040, 0x4_0020] {
+                let mut regions = good();
+                regions[at] = region(bus);
+                let fault = check_memory(&plan, &regions, &LIMITS).expect_err("out of reach");
+                assert!(fault.to_string().starts_with(name), "{fault}");
+            }
+        }
+    }
+}

@@ -149,6 +149,8 @@ fn b17_work_per_call_is_bounded() {
             assert!(serviced.more, "an endless stream is never reported as empty");
             let work = (bench.queue.port().touches - before) as usize;
             assert!(work <= bench.batch.capacity() + 1, "{work} calls in one pass");
+            let messages = bench.batch.drain_messages().count();
+            assert!(messages <= 4, "{messages} messages, room for four was allocated");
         }
     }
     let mut bench = Bench::<8>::open();
@@ -208,6 +210,8 @@ fn b22_too_long_is_rejected_whole() {
     assert!(bench.queue.submit(longest, T0).is_ok());
     let sent = bench.queue.port().sent[0].elements.iter().map(|e| e.len).sum::<u32>();
     assert_eq!(sent, LIMITS.transfer_max);
+    // No refusal cost a slot.
+    (1..u64::from(DEPTH)).for_each(|cookie| _ = bench.submit(cookie));
 }
 
 #[test]
@@ -421,6 +425,17 @@ fn b31_an_expired_command_keeps_its_slot_until_it_ends() {
     let of = |cookie| ended.iter().find(|ended| ended.cookie == cookie).map(|ended| ended.outcome);
     assert_eq!(of(2), Some(Outcome::Failed(Failure::TimedOut)), "its time was up before the reset");
     assert_eq!(of(4), Some(Outcome::Failed(Failure::Reset)));
+
+    let mut bench = Bench::<8>::open();
+    bench.submit(5);
+    let at = bench.queue.next_deadline().expect("armed");
+    let ticket = bench.queue.poll_expired(at).expect("due");
+    assert_eq!(bench.queue.poll_expired(at), None);
+    bench.queue.redeem(ticket, Verdict::Superseded);
+    bench.submit(6);
+    let _ticket = bench.queue.poll_expired(at).expect("6 is due");
+    assert_eq!(bench.queue.poll_expired(at), None, "5 has had its ticket");
+    assert_eq!(bench.queue.counters().expired, 2);
 }
 
 #[test]

@@ -312,6 +312,19 @@ mod tests {
     }
 
     #[test]
+    fn b09_empty_segments_vanish_and_long_ones_are_cut() {
+        let layout = Chains::new(ElementKind::Bits64, FRAME, 16, 34);
+        let (mut frames, mut chains) = (region(FRAME, 0x1000), region(layout.bytes(), 0x8_0000));
+        let segment = |addr, len| Segment::new(BusAddr::new(addr), len);
+        let segments = [segment(0x10_0000, 7), segment(0, 0), segment(0x20_0000, 0x0100_0000)];
+        let elements = Elements::new(&segments, 0x0100_0007, &LIMITS);
+        let mut list = ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
+        assert_eq!(list.write(&layout, layout.flags(false), elements), Ok(0));
+        let expected = [(0x10_0000, 7), (0x20_0000, 0x00ff_f000), (0x11f_f000, 0x1000)];
+        assert_eq!(walk(&frames, &chains, 0), expected);
+    }
+
+    #[test]
     fn a_shallow_controller_permits_fewer_elements() {
         let layout = Chains::new(ElementKind::Bits64, FRAME, 1024, 1);
         assert_eq!(layout.elements(), 5 + 84, "five in the frame and one segment");

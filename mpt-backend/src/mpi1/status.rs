@@ -153,5 +153,27 @@ mod tests {
         assert_eq!(failure(0x03, 0x04), failed(Failure::Refused));
         assert_eq!(failure(0x02, 0x04), failed(Failure::Busy));
         assert_eq!(failure(0x7abc, 0x00), failed(Failure::BadReply));
+        assert_eq!(failure(0x44, 0x04), failed(Failure::Overrun), "no status, and too much data");
+        let unassigned = judge(&reply(0x00, 0, 0x3f, 0), 96).delivery;
+        assert_eq!(unassigned, failed(Failure::BadReply), "no device server sends 3Fh");
+    }
+
+    #[test]
+    fn every_ioc_status_that_is_a_failure_has_its_kind() {
+        let kinds: [(Failure, &[u16]); 7] = [
+            (Failure::Refused, &[0x01, 0x03, 0x04, 0x07, 0x08]),
+            (Failure::Busy, &[0x02, 0x06]),
+            (Failure::DeviceNotPresent, &[0x41, 0x42, 0x43]),
+            (Failure::DataError, &[0x46, 0x4d, 0x4e, 0x4f]),
+            (Failure::Protocol, &[0x47, 0x4a]),
+            (Failure::Aborted, &[0x48, 0x4b, 0x4c]),
+            (Failure::BadReply, &[0x05, 0x09, 0x20, 0x90, 0xa0, 0x7fff]),
+        ];
+        for (failure, codes) in kinds {
+            for code in codes {
+                let delivery = judge(&reply(*code, 0, 0, 0), 96).delivery;
+                assert_eq!(delivery, Delivery::Failed(failure), "ioc {code:#x}");
+            }
+        }
     }
 }

@@ -61,7 +61,10 @@ struct Model<const BITS: u32> {
     out: BTreeMap<u64, Out>,
     ended: BTreeSet<u64>,
     retired: Vec<WireTag>,
-    tickets: Vec<AbortTicket>,
+    /// With the commands that they were given out for.
+    tickets: Vec<(u64, AbortTicket)>,
+    /// Slots whose command a verdict ended: without a generation on the wire not used again before a reset.
+    resting: BTreeSet<u16>,
     next: u64,
     now: Instant,
     stopped: bool,
@@ -77,6 +80,7 @@ impl<const BITS: u32> Model<BITS> {
             ended: BTreeSet::new(),
             retired: Vec::new(),
             tickets: Vec::new(),
+            resting: BTreeSet::new(),
             next: 0,
             now: T0,
             stopped: false,
@@ -102,12 +106,15 @@ impl<const BITS: u32> Model<BITS> {
                 self.now =
                     Instant::from_millis(self.now.as_nanos() / 1_000_000 + u64::from(millis));
                 while let Some(ticket) = self.bench.queue.poll_expired(self.now) {
-                    self.tickets.push(ticket);
+                    let named = |(_, out): &(&u64, &Out)| out.name == ticket.name;
+                    let cookie = self.out.iter().find(named).map(|(cookie, _)| *cookie);
+                    self.tickets.push((cookie.expect("a ticket names what is out"), ticket));
                 }
             }
             Op::Abort(at) => {
-                let handle = pick(&self.out, at).map(|cookie| self.out[&cookie].handle);
-                self.tickets.extend(handle.and_then(|handle| self.bench.queue.abort(handle)));
+                let Some(cookie) = pick(&self.out, at) else { return };
+                let ticket = self.bench.queue.abort(self.out[&cookie].handle);
+                self.tickets.extend(ticket.map(|ticket| (cookie, ticket)));
             }
             Op::Redeem(at) => self.redeem(at, Verdict::Ended),
             Op::Supersede(at) => self.redeem(at, Verdict::Superseded),
@@ -120,6 +127,7 @@ impl<const BITS: u32> Model<BITS> {
                     self.out.values_mut().for_each(|out| out.held = false);
                 }
                 self.bench.queue.restart(RestartPermit { vector: Vector(0) });
+                self.resting.clear();
                 self.stopped = false;
             }
             Op::Restart => {}
@@ -145,6 +153,7 @@ impl<const BITS: u32> Model<BITS> {
             }
         };
         let out = Out { name: self.bench.name(), handle: accepted.handle, held: true };
+        assert!(BITS > 0 || !self.resting.contains(&out.name.tag.0), "the slot is in doubt");
         self.out.insert(cookie, out);
     }
 
@@ -179,12 +188,12 @@ impl<const BITS: u32> Model<BITS> {
         }
         // Control drains the reply path between the answer to its function and the verdict.
         (0..4).for_each(|_| self.service());
-        let ticket = self.tickets.swap_remove(usize::from(at) % self.tickets.len());
-        if verdict == Verdict::Ended {
-            let named = |out: &&mut Out| out.name == ticket.name;
-            if let Some(out) = self.out.values_mut().find(named) {
-                out.held = false;
-            }
+        let (cookie, ticket) = self.tickets.swap_remove(usize::from(at) % self.tickets.len());
+        if verdict == Verdict::Ended
+            && let Some(out) = self.out.get_mut(&cookie)
+        {
+            out.held = false;
+            self.resting.insert(out.name.tag.0);
         }
         self.bench.queue.redeem(ticket, verdict);
     }
@@ -225,7 +234,7 @@ impl<const BITS: u32> Model<BITS> {
             self.apply(Op::Restart);
             self.apply(Op::Open);
         }
-        while let Some(ticket) = self.tickets.pop() {
+        while let Some((_, ticket)) = self.tickets.pop() {
             self.bench.queue.redeem(ticket, Verdict::Superseded);
         }
         self.service();
