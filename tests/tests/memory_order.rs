@@ -250,11 +250,18 @@ fn a_reply_frame_is_read_after_its_word_and_before_it_is_given_back() {
     for (at, step) in steps.iter().enumerate() {
         let Step::Replied(frame) = step else { continue };
         replies += 1;
-        let Some([Step::Synced(call), Step::Freed(freed)]) = steps.get(at + 1..at + 3) else {
+        let Some(Step::Synced(call)) = steps.get(at + 1) else {
             panic!("{frame:#x}: {:?}", steps.get(at..));
         };
         assert_eq!((call.way, call.region, call.bus.low()), (Way::ForCpu, REPLIES, *frame));
-        assert_eq!((freed, call.len), (frame, 128));
+        assert_eq!(call.len, 128);
+        // It goes back once, at the end of the pass, and before the controller can use it again.
+        let rest = &steps[at + 1..];
+        let end = rest.iter().position(|s| matches!(s, Step::Replied(f) if f == frame));
+        let freed = rest[..end.unwrap_or(rest.len())]
+            .iter()
+            .filter(|s| matches!(s, Step::Freed(f) if f == frame));
+        assert_eq!(freed.count(), 1, "{frame:#x}");
     }
     assert!(replies > 3, "{replies} replies");
 }

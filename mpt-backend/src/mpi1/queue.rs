@@ -1,5 +1,7 @@
 //! The data path: request frames out through the request FIFO, replies in through the reply FIFO.
 
+use alloc::vec::Vec;
+
 use hba_core::command::Command;
 use hba_core::dma::{Coherent, DmaRegion, DmaSync, Elements, WordsMut};
 use hba_core::port::{
@@ -22,7 +24,7 @@ use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply, ScsiIoRequest};
 /// The data path of an MPI 1.x controller: one FIFO, one vector.
 ///
 /// Owns the request frames of the queue's tags, their chain segments and sense buffers, the reply frames, and the reply
-/// FIFO register. The port's answer to a reply frame is immediate: it is copied, and given back to the controller.
+/// FIFO register. A reply frame is copied at once and given back to the controller at the end of the pass.
 #[derive(Debug)]
 pub struct Mpi1Queue<F, S = Coherent> {
     fifo: F,
@@ -31,6 +33,9 @@ pub struct Mpi1Queue<F, S = Coherent> {
     chains: DmaRegion,
     sense: DmaRegion,
     replies: ReplyPool,
+    /// Reply frames of this pass, ours until its end: a second reply in the same frame is told from the first. Never more
+    /// than there are frames.
+    spent: Vec<u16>,
     layout: Chains,
     /// Element flags and control word of a command, by its direction.
     by_direction: [(u32, u32); 3],
@@ -64,6 +69,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             chains: memory.chains,
             sense: memory.sense,
             replies: ReplyPool::new(memory.replies, plan.replies),
+            spent: Vec::with_capacity(usize::from(plan.replies)),
             layout: plan.chains,
             by_direction: [Direction::None, Direction::ToDevice, Direction::FromDevice]
                 .map(|d| (plan.chains.flags(d == Direction::ToDevice), control(d))),
@@ -130,6 +136,15 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
         }
     }
 
+    /// Gives the reply frames of a pass back to the controller.
+    #[cold]
+    fn give_back(&mut self) {
+        while let Some(frame) = self.spent.pop() {
+            let address = self.replies.post(frame);
+            self.fifo.free(address);
+        }
+    }
+
     /// Sorts an address reply: an end of one of our commands, a message for Control, or nonsense.
     #[cold]
     fn address_reply(&mut self, address: u32) -> Reply {
@@ -137,8 +152,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             Ok(taken) => taken,
             Err(bad) => return Reply::Bad(bad),
         };
-        let free = self.replies.post(frame);
-        self.fifo.free(free);
+        self.spent.push(frame);
         self.sort(&copy).unwrap_or_else(Reply::Bad)
     }
 
@@ -262,9 +276,14 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
     }
 
     #[inline]
-    fn acknowledge(&mut self) {}
+    fn acknowledge(&mut self) {
+        if !self.spent.is_empty() {
+            self.give_back();
+        }
+    }
 
     fn restart(&mut self) {
+        self.spent.clear();
         self.write_constants();
         self.replies.post_all();
     }
