@@ -66,6 +66,7 @@ pub mod machine;
 pub mod memory;
 pub mod mpi1;
 pub mod platform;
+mod scattered;
 pub mod schedule;
 pub mod target;
 pub mod topology;

@@ -7,7 +7,6 @@
 mod codes;
 mod config;
 mod config_pages;
-mod data;
 mod diagnostic;
 mod doorbell;
 mod events;

@@ -5,12 +5,12 @@ use scsi_proto::{Cdb, Direction, Lun, Status, TaskAttribute};
 use zerocopy::IntoBytes;
 
 use super::codes::IocStatus;
-use super::data::SglData;
 use super::faults::take_value;
 use super::layout::{ScsiIoReply, ScsiIoRequest, view};
 use super::sgl::Walk;
 use super::tasks::Accepted;
 use super::{Mpi1Controller, Via};
+use crate::scattered::Scattered;
 use crate::target::{Executed, Execution};
 
 /// SCSIState: the sense buffer contains sense data.
@@ -158,7 +158,9 @@ impl Mpi1Controller {
         };
         let task = self.tasks.remove(index);
         let ignores_faults = self.personality.behaviour.ignores_dma_faults;
-        let mut data = SglData::new(&self.memory, &task.segments, ignores_faults);
+        let len = task.segments.iter().fold(0, |sum: u32, s| sum.saturating_add(s.len));
+        let mut data =
+            Scattered::new(&self.memory, &task.segments, len).ignoring_faults(ignores_faults);
         let Some(target) = self.topology.target_mut(task.slot) else {
             self.terminate(&task, IocStatus::SCSI_DEVICE_NOT_THERE, 0);
             return true;

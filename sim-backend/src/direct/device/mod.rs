@@ -4,7 +4,6 @@
 //! state with a [`FaultCode`] or in a refused command.
 
 mod admin;
-mod data;
 mod faults;
 mod queues;
 mod rings;

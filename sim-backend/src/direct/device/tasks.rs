@@ -5,12 +5,12 @@ use hba_core::time::Instant;
 use scsi_proto::{Direction, TaskAttribute};
 
 use super::DirectController;
-use super::data::Scattered;
 use super::faults::FaultCode;
 use crate::direct::layout::{
     ELEMENT_LEN, Ending, HEAD_LEN, HEAD_WORDS, Head, INLINE_ELEMENTS, REQUEST_LEN, element_of,
 };
 use crate::memory::DmaFault;
+use crate::scattered::Scattered;
 use crate::schedule::Schedule;
 use crate::target::{Execution, Task};
 use crate::topology::Topology;
