@@ -5,7 +5,7 @@
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 512;
 /// Blocks of the disk.
-pub(super) const BLOCKS: usize = 64;
+pub(super) const BLOCKS: usize = 16;
 
 /// The blocks.
 pub(super) struct Reference {
