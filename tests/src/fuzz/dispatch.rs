@@ -206,7 +206,7 @@ impl<P: ControlPort, C: ControllerModel> Session<P, C> {
             assert!(found == sent, "data-out changed, {op:?}");
         } else {
             let beyond = found.get(done.transferred as usize..).unwrap_or_default();
-            assert!(beyond.iter().all(|byte| *byte == FILL), "a byte beyond what moved, {op:?}");
+            assert!(beyond == vec![FILL; beyond.len()], "a byte beyond what moved, {op:?}");
         }
         Some(done)
     }
