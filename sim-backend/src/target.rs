@@ -65,40 +65,27 @@ pub trait DataPhase {
     fn receive(&mut self, offset: u32, into: &mut [u8]) -> Result<(), DmaFault>;
 }
 
-/// Sense data of at most 252 bytes, held in place. Source: SPC-5 4.4.1.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SenseBytes {
-    bytes: [u8; Self::LEN_MAX],
-    len: u8,
-}
+/// Sense data of at most 252 bytes; no memory is held where there is none. Source: SPC-5 4.4.1.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SenseBytes(Option<Box<[u8]>>);
 
 impl SenseBytes {
     /// The longest sense data that SPC allows, in bytes.
     pub const LEN_MAX: usize = 252;
     /// No sense data.
-    pub const EMPTY: Self = Self { bytes: [0; Self::LEN_MAX], len: 0 };
+    pub const EMPTY: Self = Self(None);
 
     /// Copies `sense`, cut at 252 bytes.
     #[must_use]
     pub fn new(sense: &[u8]) -> Self {
-        let mut held = Self::EMPTY;
-        for (into, from) in held.bytes.iter_mut().zip(sense) {
-            *into = *from;
-            held.len += 1;
-        }
-        held
+        let sense = sense.get(..Self::LEN_MAX).unwrap_or(sense);
+        Self((!sense.is_empty()).then(|| sense.into()))
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or(&self.bytes)
-    }
-}
-
-impl Default for SenseBytes {
-    fn default() -> Self {
-        Self::EMPTY
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
@@ -111,7 +98,7 @@ impl fmt::Debug for SenseBytes {
 }
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Executed {
     /// The status byte.
     pub status: Status,
@@ -142,12 +129,8 @@ impl Executed {
 }
 
 /// The answer of a target to one offer of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a held task has to be offered again"]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "sense data is held in place: one value per command, at once taken apart"
-)]
 pub enum Execution {
     /// The command ended; the target has forgotten it.
     Done(Executed),

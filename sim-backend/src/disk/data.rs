@@ -7,6 +7,7 @@ use scsi_proto::{Direction, Lba, Sense};
 
 use super::condition::Condition;
 use super::exchange::{Exchange, Outcome, invalid_field};
+use super::failure::Failure;
 use super::store::BlockRange;
 use super::unit::LogicalUnit;
 
@@ -111,7 +112,7 @@ impl LogicalUnit {
     }
 
     /// Reads everything, also what the initiator has no room for: a bad block is an error there too.
-    fn read_in_pieces(&mut self, x: &mut Exchange<'_>, lba: Lba, len: u32) -> Result<(), Sense> {
+    fn read_in_pieces(&mut self, x: &mut Exchange<'_>, lba: Lba, len: u32) -> Result<(), Failure> {
         let mut done = 0;
         while done < len {
             let part = &mut self.scratch[..(len - done).min(SCRATCH_LEN) as usize];
@@ -167,7 +168,7 @@ impl LogicalUnit {
             x.receive(offset, offer)?;
             if let Some(differs) = block.iter().zip(&*offer).position(|(a, b)| a != b) {
                 let information = Some(u64::from(offset) + differs as u64);
-                return Err(Sense { information, ..Condition::MISCOMPARE.sense() });
+                return Err(Sense { information, ..Condition::MISCOMPARE.sense() }.into());
             }
         }
         Ok(wanted)
@@ -175,14 +176,14 @@ impl LogicalUnit {
 
     /// Checks an access in the order that SBC demands and tells its length in bytes.
     #[inline]
-    fn check_access(&self, access: &Access) -> Result<u32, Sense> {
+    fn check_access(&self, access: &Access) -> Result<u32, Failure> {
         if access.protected || access.hinted && !self.dpofua {
             return Err(invalid_field(1));
         }
         self.check_range(access.range)?;
         // READ and WRITE announce this bound in Block Limits, MAXIMUM TRANSFER LENGTH.
         if access.range.blocks > u64::from(TRANSFER_BLOCKS_MAX) {
-            return Err(Condition::INVALID_FIELD_IN_CDB.sense());
+            return Err(Condition::INVALID_FIELD_IN_CDB.into());
         }
         Ok((access.range.blocks as u32) << self.store.block_size().shift())
     }

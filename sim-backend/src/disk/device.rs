@@ -177,13 +177,15 @@ impl Target for SimDisk {
             return Execution::Held;
         }
         let units = self.units.len() as u16;
-        let (result, format) = match self.unit_at(task.lun) {
-            Some(unit) => (unit.execute(task, data), unit.sense_format()),
-            None => (no_unit::execute(units, task, data), SenseFormat::Fixed),
-        };
-        Execution::Done(match result {
-            Ok(moved) => Executed::good(moved),
-            Err(failure) => failure.executed(format),
+        Execution::Done(match self.unit_at(task.lun) {
+            Some(unit) => match unit.execute(task, data) {
+                Ok(moved) => Executed::good(moved),
+                Err(failure) => failure.executed(unit.sense_format()),
+            },
+            None => match no_unit::execute(units, task, data) {
+                Ok(moved) => Executed::good(moved),
+                Err(failure) => failure.executed(SenseFormat::Fixed),
+            },
         })
     }
 

@@ -1,9 +1,10 @@
 //! Commands that carry arbitrary payloads: echo buffer and vendor specific.
 
-use scsi_proto::{Direction, Opcode, Sense};
+use scsi_proto::{Direction, Opcode};
 
 use super::condition::Condition;
 use super::exchange::{Exchange, Outcome, invalid_field};
+use super::failure::Failure;
 
 /// Vendor specific command that stores its data-out payload in the echo buffer.
 ///
@@ -67,18 +68,18 @@ impl EchoBuffer {
     }
 }
 
-fn vendor_length(x: &Exchange<'_>) -> Result<u32, Sense> {
+fn vendor_length(x: &Exchange<'_>) -> Result<u32, Failure> {
     match x.cdb.as_bytes() {
         [_, _, _, _, _, _, a, b, c, d, ..] => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
-        _ => Err(Condition::INVALID_FIELD_IN_CDB.sense()),
+        _ => Err(Condition::INVALID_FIELD_IN_CDB.into()),
     }
 }
 
 /// MODE and length of READ BUFFER(10) or WRITE BUFFER(10), whose offset and buffer ID are 0.
-fn buffer_command(x: &Exchange<'_>) -> Result<(u8, u32), Sense> {
+fn buffer_command(x: &Exchange<'_>) -> Result<(u8, u32), Failure> {
     match *x.cdb.as_bytes() {
         [_, mode, 0, 0, 0, 0, a, b, c, 0] => Ok((mode, u32::from_be_bytes([0, a, b, c]))),
-        _ => Err(Condition::INVALID_FIELD_IN_CDB.sense()),
+        _ => Err(Condition::INVALID_FIELD_IN_CDB.into()),
     }
 }
 

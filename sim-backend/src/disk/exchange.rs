@@ -5,10 +5,11 @@ use scsi_proto::sense::{FieldPointer, Sense};
 use scsi_proto::{Cdb, Direction};
 
 use super::condition::Condition;
+use super::failure::Failure;
 use crate::target::{DataPhase, Task};
 
 /// How a command ended: the bytes that it wanted to move, or sense data.
-pub(super) type Outcome = Result<u32, Sense>;
+pub(super) type Outcome = Result<u32, Failure>;
 
 pub(super) struct Exchange<'a> {
     pub(super) cdb: &'a Cdb,
@@ -42,11 +43,11 @@ impl<'a> Exchange<'a> {
     ///
     /// NACA is refused like a reserved bit: the device has no auto contingent allegiance.
     #[inline]
-    pub(super) fn parse<C: Command>(&self) -> Result<C, Sense> {
-        let control = self.cdb.as_bytes().last().copied().unwrap_or_default();
+    pub(super) fn parse<C: Command>(&self) -> Result<C, Failure> {
+        let last = const { C::USAGE.len() - 1 };
         match C::parse(self.cdb) {
-            Ok(command) if control & NACA == 0 => Ok(command),
-            Ok(_) => Err(invalid_field(self.cdb.len() as u16 - 1)),
+            Ok(command) if self.cdb.padded32()[last] & NACA == 0 => Ok(command),
+            Ok(_) => Err(invalid_field(last as u16)),
             Err(error) => Err(refused(error)),
         }
     }
@@ -60,7 +61,7 @@ impl<'a> Exchange<'a> {
 
     /// Data-in: sends `bytes` to `offset`, cut at the end of the initiator's buffer.
     #[inline]
-    pub(super) fn send(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Sense> {
+    pub(super) fn send(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Failure> {
         let room = self.available(Direction::FromDevice).saturating_sub(offset);
         let len = bytes.len().min(room as usize);
         if len == 0 {
@@ -79,7 +80,7 @@ impl<'a> Exchange<'a> {
 
     /// Data-out: receives `into` from `offset`. The caller asks for no more than is available.
     #[inline]
-    pub(super) fn receive(&mut self, offset: u32, into: &mut [u8]) -> Result<(), Sense> {
+    pub(super) fn receive(&mut self, offset: u32, into: &mut [u8]) -> Result<(), Failure> {
         self.data.receive(offset, into).map_err(|_| data_phase_error())
     }
 
@@ -88,7 +89,7 @@ impl<'a> Exchange<'a> {
         &mut self,
         len: u32,
         into: &'b mut [u8],
-    ) -> Result<&'b [u8], Sense> {
+    ) -> Result<&'b [u8], Failure> {
         let len = into.len().min(len.min(self.available(Direction::ToDevice)) as usize);
         self.receive(0, &mut into[..len])?;
         Ok(&into[..len])
@@ -100,32 +101,33 @@ const NACA: u8 = 0x04;
 
 /// 5/24/00 with the byte of the CDB that is at fault.
 #[cold]
-pub(super) fn invalid_field(byte: u16) -> Sense {
+pub(super) fn invalid_field(byte: u16) -> Failure {
     let pointer = FieldPointer { in_cdb: true, bit: None, byte };
-    Sense { key_specific: Some(pointer.into()), ..Condition::INVALID_FIELD_IN_CDB.sense() }
+    Sense { key_specific: Some(pointer.into()), ..Condition::INVALID_FIELD_IN_CDB.sense() }.into()
 }
 
 /// 5/26/00 with the byte of the parameter list that is at fault.
 #[cold]
-pub(super) fn invalid_parameter(byte: usize) -> Sense {
+pub(super) fn invalid_parameter(byte: usize) -> Failure {
     let byte = u16::try_from(byte).unwrap_or(u16::MAX);
     let pointer = FieldPointer { in_cdb: false, bit: None, byte };
     Sense {
         key_specific: Some(pointer.into()),
         ..Condition::INVALID_FIELD_IN_PARAMETER_LIST.sense()
     }
+    .into()
 }
 
 #[cold]
-fn refused(error: ParseError) -> Sense {
+fn refused(error: ParseError) -> Failure {
     match error {
         ParseError::ReservedBits { byte, .. } => invalid_field(byte.into()),
         ParseError::WrongServiceAction { .. } => invalid_field(1),
-        _ => Condition::INVALID_FIELD_IN_CDB.sense(),
+        _ => Condition::INVALID_FIELD_IN_CDB.into(),
     }
 }
 
 #[cold]
-fn data_phase_error() -> Sense {
-    Condition::DATA_PHASE_ERROR.sense()
+fn data_phase_error() -> Failure {
+    Condition::DATA_PHASE_ERROR.into()
 }

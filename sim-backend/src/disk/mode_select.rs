@@ -1,10 +1,10 @@
 //! MODE SELECT.
 
-use scsi_proto::Sense;
 use scsi_proto::command::{ModeSelect6, ModeSelect10, PageControl};
 
 use super::condition::Condition;
 use super::exchange::{Exchange, Outcome, invalid_field, invalid_parameter};
+use super::failure::Failure;
 use super::modes::{CACHING, CONTROL, D_SENSE, SWP, WCE};
 use super::unit::LogicalUnit;
 
@@ -75,7 +75,7 @@ impl LogicalUnit {
         Ok(len)
     }
 
-    fn mode_changes(&self, list: &[u8], header: &Header) -> Result<Changes, Sense> {
+    fn mode_changes(&self, list: &[u8], header: &Header) -> Result<Changes, Failure> {
         let mut at = header.len + header.descriptor_len;
         let descriptor = list.get(header.len..at).ok_or_else(truncated)?;
         if !self.is_own_descriptor(descriptor, header.long) {
@@ -136,7 +136,7 @@ impl LogicalUnit {
     }
 
     /// Switching the write cache off writes it back; if that fails the cache stays on.
-    fn apply(&mut self, changes: Changes) -> Result<(), Sense> {
+    fn apply(&mut self, changes: Changes) -> Result<(), Failure> {
         self.store.set_write_back(changes.write_cache)?;
         self.descriptor_sense = changes.descriptor_sense;
         self.write_protected = changes.write_protected;
@@ -145,6 +145,6 @@ impl LogicalUnit {
 }
 
 #[cold]
-fn truncated() -> Sense {
-    Condition::PARAMETER_LIST_LENGTH_ERROR.sense()
+fn truncated() -> Failure {
+    Condition::PARAMETER_LIST_LENGTH_ERROR.into()
 }

@@ -1,10 +1,10 @@
 //! The mode pages, and MODE SENSE.
 
-use scsi_proto::Sense;
 use scsi_proto::command::{ModeSense6, ModeSense10, PageControl};
 
 use super::condition::Condition;
 use super::exchange::{Exchange, Outcome, invalid_field};
+use super::failure::Failure;
 use super::unit::LogicalUnit;
 
 /// One mode page: code, length and values. Each is at most 20 bytes.
@@ -86,12 +86,12 @@ impl LogicalUnit {
         x.reply(&[&header[..], &descriptor, &pages].concat(), command.allocation_length.into())
     }
 
-    fn mode_parameters(&self, request: &Request) -> Result<(Vec<u8>, Vec<u8>), Sense> {
+    fn mode_parameters(&self, request: &Request) -> Result<(Vec<u8>, Vec<u8>), Failure> {
         if !matches!(request.subpage, 0 | ALL_SUBPAGES) {
             return Err(invalid_field(3));
         }
         if request.control == PageControl::Saved {
-            return Err(Condition::SAVING_PARAMETERS_NOT_SUPPORTED.sense());
+            return Err(Condition::SAVING_PARAMETERS_NOT_SUPPORTED.into());
         }
         let wanted = |code: &&u8| matches!(request.page, ALL_PAGES) || request.page == **code;
         let pages: Vec<_> = PAGES

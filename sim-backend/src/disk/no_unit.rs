@@ -7,7 +7,8 @@ use scsi_proto::{Lun, Opcode, Sense, report_luns};
 
 use super::condition::Condition;
 use super::exchange::{Exchange, Outcome, invalid_field};
-use super::unit::{Failure, LogicalUnit};
+use super::failure::Failure;
+use super::unit::LogicalUnit;
 use crate::target::{DataPhase, Task};
 
 /// Answers for a logical unit number that the disk does not have. Source: SPC-5 5.12 and 6.6.1.
@@ -70,7 +71,7 @@ impl LogicalUnit {
         x.parse::<RequestSense>()?;
         let idle = match self.check_ready() {
             Ok(()) => Condition::NO_SENSE.sense(),
-            Err(sense) => sense,
+            Err(failure) => failure.sense().unwrap_or(Condition::NO_SENSE.sense()),
         };
         let sense = self.take_news().unwrap_or(idle);
         request_sense(x, sense)

@@ -7,10 +7,11 @@ use scsi_proto::command::{
     SynchronizeCache16, TestUnitReady, Unmap, Verify10, Verify16, Write6, Write10, Write12,
     Write16, WriteSame10, WriteSame16,
 };
-use scsi_proto::{Cdb, Opcode, Sense};
+use scsi_proto::{Cdb, Opcode};
 
 use super::echo::{VENDOR_ECHO_IN, VENDOR_ECHO_OUT};
 use super::exchange::{Exchange, Outcome, invalid_field};
+use super::failure::Failure;
 use super::unit::LogicalUnit;
 
 /// One command of the disk.
@@ -102,7 +103,7 @@ impl LogicalUnit {
         opcode: Opcode,
         action: u16,
         timeouts: bool,
-    ) -> Result<Vec<u8>, Sense> {
+    ) -> Result<Vec<u8>, Failure> {
         let mut of_opcode = SUPPORTED.iter().filter(|command| command.opcode() == opcode);
         let has_actions = of_opcode.clone().any(|command| command.service_action.is_some());
         match option {

@@ -1,10 +1,11 @@
 //! UNMAP and WRITE SAME.
 
 use scsi_proto::command::{Unmap, WriteSame10, WriteSame16};
-use scsi_proto::{Direction, Lba, Sense};
+use scsi_proto::{Direction, Lba};
 
 use super::condition::Condition;
 use super::exchange::{Exchange, Outcome, invalid_field, invalid_parameter};
+use super::failure::Failure;
 use super::store::BlockRange;
 use super::unit::LogicalUnit;
 
@@ -66,7 +67,7 @@ impl LogicalUnit {
         let range = self.to_end_if_zero(pattern.range)?;
         self.check_writable()?;
         if range.blocks > WRITE_SAME_BLOCKS_MAX.into() {
-            return Err(Condition::INVALID_FIELD_IN_CDB.sense());
+            return Err(Condition::INVALID_FIELD_IN_CDB.into());
         }
         let size = self.store.block_size().bytes();
         let block = &mut self.scratch[..size as usize];
@@ -115,13 +116,13 @@ impl LogicalUnit {
 }
 
 /// Reads the block descriptors of an UNMAP parameter list.
-fn unmap_ranges(list: &[u8]) -> Result<Vec<BlockRange>, Sense> {
+fn unmap_ranges(list: &[u8]) -> Result<Vec<BlockRange>, Failure> {
     let Some((header, descriptors)) = list.split_first_chunk::<UNMAP_HEADER_LEN>() else {
-        return Err(Condition::PARAMETER_LIST_LENGTH_ERROR.sense());
+        return Err(Condition::PARAMETER_LIST_LENGTH_ERROR.into());
     };
     let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let Some(descriptors) = descriptors.get(..len) else {
-        return Err(Condition::PARAMETER_LIST_LENGTH_ERROR.sense());
+        return Err(Condition::PARAMETER_LIST_LENGTH_ERROR.into());
     };
     let (descriptors, _) = descriptors.as_chunks::<UNMAP_DESCRIPTOR_LEN>();
     if descriptors.len() > UNMAP_DESCRIPTORS_MAX as usize {

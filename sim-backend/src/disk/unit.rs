@@ -5,7 +5,7 @@ use scsi_proto::command::{
     Verify16, Write6, Write10, Write12, Write16, WriteSame10, WriteSame16,
 };
 use scsi_proto::sense::SenseFormat;
-use scsi_proto::{Opcode, Sense, Status};
+use scsi_proto::{Opcode, Sense};
 
 use super::attention::UnitAttentions;
 use super::condition::Condition;
@@ -13,13 +13,14 @@ use super::config::DiskConfig;
 use super::data::SCRATCH_LEN;
 use super::echo::{EchoBuffer, VENDOR_ECHO_IN, VENDOR_ECHO_OUT};
 use super::exchange::{Exchange, Outcome};
-use super::faults::{BlockError, CommandFaults};
+use super::failure::Failure;
+use super::faults::CommandFaults;
 use super::identity::UnitIdentity;
 use super::medium::Medium;
 use super::no_unit;
 use super::power::{CutReport, PowerCut};
 use super::store::{BlockRange, CacheRules, Store};
-use crate::target::{DataPhase, Executed, Task};
+use crate::target::{DataPhase, Task};
 
 #[derive(Debug)]
 pub(super) struct LogicalUnit {
@@ -98,10 +99,11 @@ impl LogicalUnit {
     /// Whether anything but the command itself has to be looked at.
     #[inline]
     fn has_news(&self) -> bool {
+        // Without a branch for each: usually none of them is true.
         !self.attentions.is_empty()
-            || self.faults.is_armed()
-            || self.store.has_deferred()
-            || self.flush_pending.is_some()
+            | self.faults.is_armed()
+            | self.store.has_deferred()
+            | self.flush_pending.is_some()
     }
 
     /// Does what comes before a command, and perhaps instead of it.
@@ -111,14 +113,14 @@ impl LogicalUnit {
     #[cold]
     fn report_news(&mut self, x: &mut Exchange<'_>) -> Result<(), Failure> {
         if let Some(status) = self.faults.refusal() {
-            return Err(Failure::Status(status));
+            return Err(Failure::status(status));
         }
         self.carry_out_pending_flush();
         let opcode = x.cdb.opcode();
         if !matches!(opcode, Opcode::INQUIRY | Opcode::REPORT_LUNS | Opcode::REQUEST_SENSE)
             && let Some(sense) = self.take_news()
         {
-            return Err(Failure::Sense(sense));
+            return Err(sense.into());
         }
         if let Some(limit) = self.faults.data_limit() {
             x.cut_short(limit);
@@ -183,25 +185,25 @@ impl LogicalUnit {
             Opcode::READ_BUFFER_10 => self.echo.read_buffer(x),
             VENDOR_ECHO_OUT => self.echo.vendor_out(x),
             VENDOR_ECHO_IN => self.echo.vendor_in(x),
-            _ => Err(Condition::INVALID_COMMAND_OPERATION_CODE.sense()),
+            _ => Err(Condition::INVALID_COMMAND_OPERATION_CODE.into()),
         }
     }
 
     /// Fails while the unit is stopped.
     #[inline]
-    pub(super) fn check_ready(&self) -> Result<(), Sense> {
-        if self.stopped { Err(Condition::INITIALIZING_COMMAND_REQUIRED.sense()) } else { Ok(()) }
+    pub(super) fn check_ready(&self) -> Result<(), Failure> {
+        if self.stopped { Err(Condition::INITIALIZING_COMMAND_REQUIRED.into()) } else { Ok(()) }
     }
 
     #[inline]
-    pub(super) fn check_writable(&self) -> Result<(), Sense> {
-        if self.write_protected { Err(Condition::WRITE_PROTECTED.sense()) } else { Ok(()) }
+    pub(super) fn check_writable(&self) -> Result<(), Failure> {
+        if self.write_protected { Err(Condition::WRITE_PROTECTED.into()) } else { Ok(()) }
     }
 
     /// Fails unless every block of `range` exists. No blocks at the capacity exist, no blocks past
     /// it do not.
     #[inline]
-    pub(super) fn check_range(&self, range: BlockRange) -> Result<(), Sense> {
+    pub(super) fn check_range(&self, range: BlockRange) -> Result<(), Failure> {
         self.check_ready()?;
         match range.lba.0.checked_add(range.blocks) {
             Some(end) if end <= self.store.blocks() => Ok(()),
@@ -210,7 +212,7 @@ impl LogicalUnit {
     }
 
     /// The range, where zero blocks mean all blocks up to the last one.
-    pub(super) fn to_end_if_zero(&self, range: BlockRange) -> Result<BlockRange, Sense> {
+    pub(super) fn to_end_if_zero(&self, range: BlockRange) -> Result<BlockRange, Failure> {
         self.check_range(range)?;
         let blocks = match range.blocks {
             0 => self.store.blocks() - range.lba.0,
@@ -245,43 +247,6 @@ impl LogicalUnit {
 
 /// 5/21/00 with the first address that does not exist, where the format has room for it.
 #[cold]
-fn out_of_range(range: BlockRange) -> Sense {
-    Sense { information: Some(range.lba.0), ..Condition::LBA_OUT_OF_RANGE.sense() }
-}
-
-/// How a command ended other than with GOOD.
-pub(super) enum Failure {
-    /// CHECK CONDITION.
-    Sense(Sense),
-    /// Another status, without sense data.
-    Status(Status),
-}
-
-impl From<Sense> for Failure {
-    #[cold]
-    fn from(sense: Sense) -> Self {
-        Self::Sense(sense)
-    }
-}
-
-impl Failure {
-    #[cold]
-    pub(super) fn executed(self, format: SenseFormat) -> Executed {
-        match self {
-            Self::Status(status) => Executed::status(status),
-            Self::Sense(sense) => {
-                let mut bytes = [0; Sense::LEN_MAX];
-                // The buffer holds the longest sense data there is.
-                let len = Sense { format, ..sense }.emit(&mut bytes).unwrap_or_default();
-                Executed::check_condition(bytes.get(..len).unwrap_or_default())
-            }
-        }
-    }
-}
-
-impl From<BlockError> for Sense {
-    #[cold]
-    fn from(error: BlockError) -> Self {
-        Self { information: Some(error.lba.0), ..error.condition.sense() }
-    }
+fn out_of_range(range: BlockRange) -> Failure {
+    Sense { information: Some(range.lba.0), ..Condition::LBA_OUT_OF_RANGE.sense() }.into()
 }
