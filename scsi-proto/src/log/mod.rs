@@ -1,5 +1,9 @@
 //! Log pages: what LOG SENSE returns and LOG SELECT sends. Source: SPC-5 7.3, SBC-4 6.4.
 
+mod lifetime;
+
+pub use lifetime::{LogDate, SelfTestOutcome, SelfTestResult, StartStopCycles};
+
 use crate::command::Bits;
 use crate::macros::open_code;
 use crate::record::record;
@@ -301,6 +305,8 @@ mod tests {
             if let Ok(page) = LogPage::parse(&bytes) {
                 let mut out = [0; 120];
                 let (_, _, _) = (page.temperatures(), page.counter(0), page.informational_exception());
+                let (_, tests) = (page.start_stop_cycles(), page.self_tests().count());
+                prop_assert!(tests <= page.parameters().count());
                 prop_assert!(page.page_codes().len() + 4 <= bytes.len());
                 let len = emit_parameters(page.code, page.subpage, page.parameters(), &mut out).unwrap();
                 let again = LogPage::parse(&out[..len]).unwrap();
