@@ -138,3 +138,60 @@ macro_rules! mode_page {
     };
 }
 pub(crate) use mode_page;
+
+/// Declares a VPD page of fixed fields: `pub struct Type: len, PAGE_CODE { fields }`.
+///
+/// `len` and the bytes of the fields count from the first byte of the page, header included.
+macro_rules! vpd_page {
+    (
+        $(#[$meta:meta])*
+        pub struct $ty:ident: $len:literal, $code:ident {
+            $($(#[$field_meta:meta])* $field:ident: $field_ty:ty [$byte:literal $(, $lsb:literal)?],)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $ty {
+            $($(#[$field_meta])* pub $field: $field_ty,)*
+        }
+
+        impl $ty {
+            /// Length of the page in bytes, header included.
+            pub const LEN: usize = $len;
+
+            /// Reads the body of `page`; what is missing reads as zero, reserved bits are ignored.
+            #[must_use = "the data is the only result"]
+            pub fn parse(page: &$crate::vpd::VpdPage<'_>) -> Self {
+                let body: [u8; $len - $crate::vpd::VpdPage::HEADER_LEN] =
+                    $crate::wire::read_padded(page.body);
+                let mut bytes = [0; $len];
+                bytes[$crate::vpd::VpdPage::HEADER_LEN..].copy_from_slice(&body);
+                Self::from_bytes(&bytes)
+            }
+
+            /// Writes the page and tells its length.
+            ///
+            /// # Errors
+            ///
+            /// [`BufferTooSmall`](crate::BufferTooSmall) when `out` is shorter than that.
+            pub fn emit(&self, out: &mut [u8]) -> Result<usize, $crate::BufferTooSmall> {
+                let mut bytes = [0; $len];
+                $($crate::command::layout::put::<_, $byte, { 0 $(+ $lsb)? }, _>(&mut bytes, self.$field);)*
+                let body = &bytes[$crate::vpd::VpdPage::HEADER_LEN..];
+                $crate::vpd::emit($crate::vpd::PageCode::$code, body, out)
+            }
+
+            fn from_bytes(bytes: &[u8; $len]) -> Self {
+                Self { $($field: $crate::command::layout::take::<_, $byte, { 0 $(+ $lsb)? }, _>(bytes),)* }
+            }
+        }
+
+        impl Default for $ty {
+            /// All fields zero.
+            fn default() -> Self {
+                Self::from_bytes(&[0; $len])
+            }
+        }
+    };
+}
+pub(crate) use vpd_page;

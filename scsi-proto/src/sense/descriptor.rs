@@ -12,6 +12,8 @@ const KEY_SPECIFIC: u8 = 0x02;
 const FIELD_REPLACEABLE_UNIT: u8 = 0x03;
 const STREAM_COMMANDS: u8 = 0x04;
 const BLOCK_COMMANDS: u8 = 0x05;
+/// All of the above in one. Source: SBC-4 4.18.
+const DIRECT_ACCESS: u8 = 0x0d;
 
 /// One sense data descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,18 @@ fn apply(sense: &mut Sense, SenseDescriptor { kind, body }: SenseDescriptor<'_>)
             sense.ili |= flags & 0x20 != 0;
         }
         (BLOCK_COMMANDS, [_, flags, ..]) => sense.ili |= flags & 0x20 != 0,
+        (DIRECT_ACCESS, [flags, _, a, b, c, code, values @ ..]) => {
+            if flags & 0x80 != 0 {
+                sense.information = sense.information.or_else(|| be64(values));
+            }
+            sense.ili |= flags & 0x20 != 0;
+            sense.key_specific = sense.key_specific.or(SenseKeySpecific::from_wire([*a, *b, *c]));
+            if sense.field_replaceable_unit == 0 {
+                sense.field_replaceable_unit = *code;
+            }
+            let specific = || values.get(8..).and_then(be64);
+            sense.command_specific = sense.command_specific.or_else(specific);
+        }
         _ => {}
     }
 }

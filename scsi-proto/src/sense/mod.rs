@@ -4,6 +4,7 @@
 //! servers. Source: SPC-5 4.4.
 
 mod additional;
+mod codes;
 mod descriptor;
 mod fixed;
 mod specific;
@@ -15,7 +16,7 @@ use crate::wire::BufferTooSmall;
 
 pub use additional::AdditionalSense;
 pub use descriptor::{SenseDescriptor, SenseDescriptors};
-pub use specific::{FieldPointer, SenseKeySpecific};
+pub use specific::{FieldPointer, SegmentPointer, SenseKeySpecific};
 
 open_code! {
     /// A SENSE KEY, four bits. Source: SPC-5 4.4.2.
@@ -32,6 +33,7 @@ open_code! {
         VENDOR_SPECIFIC = 0x9, "VENDOR SPECIFIC";
         COPY_ABORTED = 0xa, "COPY ABORTED";
         ABORTED_COMMAND = 0xb, "ABORTED COMMAND";
+        EQUAL = 0xc, "EQUAL";
         VOLUME_OVERFLOW = 0xd, "VOLUME OVERFLOW";
         MISCOMPARE = 0xe, "MISCOMPARE";
         COMPLETED = 0xf, "COMPLETED";
@@ -156,6 +158,24 @@ impl Sense {
     pub fn field_pointer(&self) -> Option<FieldPointer> {
         match self.key {
             SenseKey::ILLEGAL_REQUEST => self.key_specific.map(SenseKeySpecific::field_pointer),
+            _ => None,
+        }
+    }
+
+    /// The part of a copy parameter list at fault, where the key is COPY ABORTED.
+    #[must_use = "the pointer is the only result"]
+    pub fn segment_pointer(&self) -> Option<SegmentPointer> {
+        match self.key {
+            SenseKey::COPY_ABORTED => self.key_specific.map(SenseKeySpecific::segment_pointer),
+            _ => None,
+        }
+    }
+
+    /// Whether unit attentions were lost for lack of space, where the key is UNIT ATTENTION.
+    #[must_use = "the answer is the only result"]
+    pub fn attention_overflow(&self) -> Option<bool> {
+        match self.key {
+            SenseKey::UNIT_ATTENTION => self.key_specific.map(SenseKeySpecific::overflow),
             _ => None,
         }
     }

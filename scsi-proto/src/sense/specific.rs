@@ -15,6 +15,17 @@ pub struct FieldPointer {
     pub byte: u16,
 }
 
+/// Where an EXTENDED COPY parameter list is wrong. Source: SPC-5 4.4.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentPointer {
+    /// SD: `byte` counts from the segment descriptor's first byte, not the parameter list's.
+    pub in_descriptor: bool,
+    /// BIT POINTER: the leftmost bit at fault (0 to 7), where BPV is set.
+    pub bit: Option<u8>,
+    /// FIELD POINTER: the first byte at fault.
+    pub byte: u16,
+}
+
 const SKSV: u8 = 0x80;
 
 impl SenseKeySpecific {
@@ -50,9 +61,24 @@ impl SenseKeySpecific {
     /// Read as a field pointer.
     #[must_use = "the pointer is the only result"]
     pub const fn field_pointer(self) -> FieldPointer {
-        let first = self.0[0];
-        let bit = if first & 0x08 != 0 { Some(first & 0x07) } else { None };
-        FieldPointer { in_cdb: first & 0x40 != 0, bit, byte: self.count() }
+        FieldPointer { in_cdb: self.0[0] & 0x40 != 0, bit: self.bit(), byte: self.count() }
+    }
+
+    /// Read as a segment pointer.
+    #[must_use = "the pointer is the only result"]
+    pub const fn segment_pointer(self) -> SegmentPointer {
+        let in_descriptor = self.0[0] & 0x20 != 0;
+        SegmentPointer { in_descriptor, bit: self.bit(), byte: self.count() }
+    }
+
+    /// Read as the state of a unit attention queue: OVERFLOW.
+    #[must_use = "the answer is the only result"]
+    pub const fn overflow(self) -> bool {
+        self.0[0] & 0x01 != 0
+    }
+
+    const fn bit(self) -> Option<u8> {
+        if self.0[0] & 0x08 != 0 { Some(self.0[0] & 0x07) } else { None }
     }
 }
 

@@ -4,6 +4,8 @@ use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{PageCode, VpdPage};
+use crate::command::Bits;
+use crate::record::vpd_page;
 use crate::wire::{self, BufferTooSmall};
 
 /// Block Limits (B0h). Lengths are in logical blocks; 0 means that no limit is told.
@@ -126,122 +128,57 @@ impl BlockLimits {
     }
 }
 
-/// Block Device Characteristics (B1h), the main fields.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BlockCharacteristics {
-    /// MEDIUM ROTATION RATE per minute; 0 is not told, 1 is non-rotating.
-    pub rotation_rate: u16,
-    /// PRODUCT TYPE.
-    pub product_type: u8,
-    /// NOMINAL FORM FACTOR, four bits.
-    pub form_factor: u8,
-    /// FUAB: force unit access behaviour.
-    pub fuab: bool,
-    /// VBULS: VERIFY with BYTCHK is supported on unmapped blocks.
-    pub vbuls: bool,
-}
-
-impl BlockCharacteristics {
-    /// Length of the page in bytes, header included.
-    pub const LEN: usize = 64;
-
-    /// Reads the body of `page`; what is missing reads as zero.
-    #[must_use = "the data is the only result"]
-    pub fn parse(page: &VpdPage<'_>) -> Self {
-        let byte = |index: usize| page.body.get(index).copied().unwrap_or(0);
-        Self {
-            rotation_rate: u16::from_be_bytes([byte(0), byte(1)]),
-            product_type: byte(2),
-            form_factor: byte(3) & 0x0f,
-            fuab: byte(4) & 0x02 != 0,
-            vbuls: byte(4) & 0x01 != 0,
-        }
-    }
-
-    /// Writes the page, 64 bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`BufferTooSmall`] when `out` is shorter than that.
-    pub fn emit(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let mut body = [0; Self::LEN - VpdPage::HEADER_LEN];
-        [body[0], body[1]] = self.rotation_rate.to_be_bytes();
-        body[2] = self.product_type;
-        body[3] = self.form_factor & 0x0f;
-        body[4] = u8::from(self.fuab) << 1 | u8::from(self.vbuls);
-        super::emit(PageCode::BLOCK_CHARACTERISTICS, &body, out)
+vpd_page! {
+    /// Block Device Characteristics (B1h). Source: SBC-4 6.6.2.
+    pub struct BlockCharacteristics: 64, BLOCK_CHARACTERISTICS {
+        /// MEDIUM ROTATION RATE per minute; 0 is not told, 1 is non-rotating.
+        rotation_rate: u16 [4],
+        /// PRODUCT TYPE.
+        product_type: u8 [6],
+        /// WABEREQ: what a read of an unwritten block after a background erase returns.
+        wabereq: Bits<2> [7, 6],
+        /// WACEREQ: what a read of an unwritten block after a cryptographic erase returns.
+        wacereq: Bits<2> [7, 4],
+        /// NOMINAL FORM FACTOR.
+        form_factor: Bits<4> [7],
+        /// ZONED: 1 host aware, 2 device managed.
+        zoned: Bits<2> [8, 4],
+        /// RBWZ: reassigned blocks are written with zeros.
+        rbwz: bool [8, 3],
+        /// BOCS: background operation control.
+        bocs: bool [8, 2],
+        /// FUAB: force unit access behaviour.
+        fuab: bool [8, 1],
+        /// VBULS: VERIFY with BYTCHK is supported on unmapped blocks.
+        vbuls: bool [8, 0],
+        /// DEPOPULATION TIME in seconds; 0 is not told.
+        depopulation_time: u32 [12],
     }
 }
 
-/// Logical Block Provisioning (B2h), without the provisioning group descriptor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogicalBlockProvisioning {
-    /// THRESHOLD EXPONENT: 2^n blocks per threshold unit.
-    pub threshold_exponent: u8,
-    /// LBPU: UNMAP is supported.
-    pub lbpu: bool,
-    /// LBPWS: WRITE SAME(16) with UNMAP is supported.
-    pub lbpws: bool,
-    /// LBPWS10: WRITE SAME(10) with UNMAP is supported.
-    pub lbpws10: bool,
-    /// LBPRZ, three bits: 1 deallocated blocks read as zeros.
-    pub lbprz: u8,
-    /// ANC_SUP: anchored blocks are supported.
-    pub anc_sup: bool,
-    /// PROVISIONING TYPE, three bits: 0 not told, 1 resource, 2 thin.
-    pub provisioning_type: u8,
-    /// THRESHOLD PERCENTAGE.
-    pub threshold_percentage: u8,
-}
-
-#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct ProvisioningWire {
-    threshold_exponent: u8,
-    /// LBPU (7), LBPWS (6), LBPWS10 (5), LBPRZ (4:2), ANC_SUP (1), DP (0).
-    flags: u8,
-    /// MINIMUM PERCENTAGE (7:3) and PROVISIONING TYPE (2:0).
-    provisioning_type: u8,
-    threshold_percentage: u8,
-}
-
-impl LogicalBlockProvisioning {
-    /// Length of the page in bytes, header included.
-    pub const LEN: usize = 8;
-
-    /// Reads the body of `page`; what is missing reads as zero.
-    #[must_use = "the data is the only result"]
-    pub fn parse(page: &VpdPage<'_>) -> Self {
-        let wire: ProvisioningWire = wire::read_padded(page.body);
-        Self {
-            threshold_exponent: wire.threshold_exponent,
-            lbpu: wire.flags & 0x80 != 0,
-            lbpws: wire.flags & 0x40 != 0,
-            lbpws10: wire.flags & 0x20 != 0,
-            lbprz: wire.flags >> 2 & 7,
-            anc_sup: wire.flags & 0x02 != 0,
-            provisioning_type: wire.provisioning_type & 7,
-            threshold_percentage: wire.threshold_percentage,
-        }
-    }
-
-    /// Writes the page, 8 bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`BufferTooSmall`] when `out` is shorter than that.
-    pub fn emit(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let bit = |flag: bool, bit: u8| u8::from(flag) << bit;
-        let wire = ProvisioningWire {
-            flags: bit(self.lbpu, 7)
-                | bit(self.lbpws, 6)
-                | bit(self.lbpws10, 5)
-                | (self.lbprz & 7) << 2
-                | bit(self.anc_sup, 1),
-            threshold_exponent: self.threshold_exponent,
-            provisioning_type: self.provisioning_type & 7,
-            threshold_percentage: self.threshold_percentage,
-        };
-        super::emit(PageCode::LOGICAL_BLOCK_PROVISIONING, wire.as_bytes(), out)
+vpd_page! {
+    /// Logical Block Provisioning (B2h), without the provisioning group descriptor. Source: SBC-4
+    /// 6.6.7.
+    pub struct LogicalBlockProvisioning: 8, LOGICAL_BLOCK_PROVISIONING {
+        /// THRESHOLD EXPONENT: 2^n blocks per threshold unit.
+        threshold_exponent: u8 [4],
+        /// LBPU: UNMAP is supported.
+        lbpu: bool [5, 7],
+        /// LBPWS: WRITE SAME(16) with UNMAP is supported.
+        lbpws: bool [5, 6],
+        /// LBPWS10: WRITE SAME(10) with UNMAP is supported.
+        lbpws10: bool [5, 5],
+        /// LBPRZ: 1 deallocated blocks read as zeros.
+        lbprz: Bits<3> [5, 2],
+        /// ANC_SUP: anchored blocks are supported.
+        anc_sup: bool [5, 1],
+        /// DP: a provisioning group descriptor follows.
+        dp: bool [5, 0],
+        /// MINIMUM PERCENTAGE; 0 is not told.
+        minimum_percentage: Bits<5> [6, 3],
+        /// PROVISIONING TYPE: 0 not told, 1 resource, 2 thin.
+        provisioning_type: Bits<3> [6],
+        /// THRESHOLD PERCENTAGE.
+        threshold_percentage: u8 [7],
     }
 }

@@ -1,37 +1,18 @@
 //! Zoned Block Device Characteristics (B6h). Source: ZBC-2 6.
 
-use super::{PageCode, VpdPage};
-use crate::record::record;
-use crate::wire::{self, BufferTooSmall};
+use crate::record::vpd_page;
 
-record! {
-    /// The body of Zoned Block Device Characteristics. FFFFFFFFh in a number is not told.
-    pub struct ZonedCharacteristics: 60 {} {
+vpd_page! {
+    /// Zoned Block Device Characteristics. FFFFFFFFh in a number is not told.
+    pub struct ZonedCharacteristics: 64, ZONED_CHARACTERISTICS {
         /// URSWRZ: reads beyond the write pointer are possible in sequential write required zones.
-        urswrz: bool [0, 0],
+        urswrz: bool [4, 0],
         /// OPTIMAL NUMBER OF OPEN SEQUENTIAL WRITE PREFERRED ZONES.
-        optimal_open_preferred: u32 [4],
+        optimal_open_preferred: u32 [8],
         /// OPTIMAL NUMBER OF NON-SEQUENTIALLY WRITTEN SEQUENTIAL WRITE PREFERRED ZONES.
-        optimal_non_sequential: u32 [8],
+        optimal_non_sequential: u32 [12],
         /// MAXIMUM NUMBER OF OPEN SEQUENTIAL WRITE REQUIRED ZONES.
-        maximum_open_required: u32 [12],
-    }
-}
-
-impl ZonedCharacteristics {
-    /// Reads the body of `page`; what is missing reads as zero.
-    #[must_use = "the data is the only result"]
-    pub fn of(page: &VpdPage<'_>) -> Self {
-        Self::from_bytes(&wire::read_padded(page.body))
-    }
-
-    /// Writes the page with its header, 64 bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`BufferTooSmall`] when `out` is shorter than that.
-    pub fn emit_page(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        super::emit(PageCode::ZONED_CHARACTERISTICS, &self.to_bytes(), out)
+        maximum_open_required: u32 [16],
     }
 }
 
@@ -40,17 +21,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::vpd::{PageCode, VpdPage};
 
     #[test]
     fn host_managed_disk() {
         let zoned =
             ZonedCharacteristics { maximum_open_required: 128, urswrz: true, ..Default::default() };
         let mut out = [0xff; 64];
-        assert_eq!(zoned.emit_page(&mut out), Ok(64));
+        assert_eq!(zoned.emit(&mut out), Ok(64));
         assert_eq!(out[..5], [0, 0xb6, 0, 60, 1]);
         assert_eq!(out[16..20], [0, 0, 0, 128]);
-        assert_eq!(ZonedCharacteristics::of(&VpdPage::parse(&out).unwrap()), zoned);
-        let cut = ZonedCharacteristics::of(&VpdPage::parse(&out[..16]).unwrap());
+        assert_eq!(ZonedCharacteristics::parse(&VpdPage::parse(&out).unwrap()), zoned);
+        let cut = ZonedCharacteristics::parse(&VpdPage::parse(&out[..16]).unwrap());
         assert_eq!(cut, ZonedCharacteristics { maximum_open_required: 0, ..zoned });
     }
 
@@ -59,10 +41,10 @@ mod tests {
         fn identity(body in proptest::collection::vec(any::<u8>(), 0..70)) {
             let mut bytes = [0; 80];
             let len = crate::vpd::emit(PageCode::ZONED_CHARACTERISTICS, &body, &mut bytes).unwrap();
-            let zoned = ZonedCharacteristics::of(&VpdPage::parse(&bytes[..len]).unwrap());
+            let zoned = ZonedCharacteristics::parse(&VpdPage::parse(&bytes[..len]).unwrap());
             let mut out = [0; 64];
-            zoned.emit_page(&mut out).unwrap();
-            prop_assert_eq!(ZonedCharacteristics::of(&VpdPage::parse(&out).unwrap()), zoned);
+            zoned.emit(&mut out).unwrap();
+            prop_assert_eq!(ZonedCharacteristics::parse(&VpdPage::parse(&out).unwrap()), zoned);
         }
     }
 }
