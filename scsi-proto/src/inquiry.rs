@@ -79,6 +79,8 @@ pub struct StandardInquiry {
     pub removable: bool,
     /// LU_CONG: the unit is part of a logical unit conglomerate.
     pub lu_cong: bool,
+    /// HOT_PLUGGABLE, two bits: 0 not told, 1 it is not, 2 it is.
+    pub hot_pluggable: u8,
     /// VERSION.
     pub version: Version,
     /// NORMACA: NACA in the CONTROL byte is supported.
@@ -91,6 +93,8 @@ pub struct StandardInquiry {
     pub additional_length: u8,
     /// SCCS: an embedded storage array controller.
     pub sccs: bool,
+    /// ACC: an access controls coordinator; obsolete.
+    pub acc: bool,
     /// TPGS, two bits: asymmetric access, bit 0 implicit, bit 1 explicit.
     pub tpgs: u8,
     /// 3PC: third-party copy commands.
@@ -196,12 +200,14 @@ impl StandardInquiry {
             device_type: DeviceType(wire.peripheral & 0x1f),
             removable: wire.removable & 0x80 != 0,
             lu_cong: wire.removable & 0x40 != 0,
+            hot_pluggable: wire.removable >> 4 & 3,
             version: Version(wire.version),
             normaca: wire.format & 0x20 != 0,
             hisup: wire.format & 0x10 != 0,
             response_data_format: wire.format & 0x0f,
             additional_length: wire.additional_length,
             sccs: flags5 & 0x80 != 0,
+            acc: flags5 & 0x40 != 0,
             tpgs: flags5 >> 4 & 3,
             third_party_copy: flags5 & 0x08 != 0,
             protect: flags5 & 0x01 != 0,
@@ -219,12 +225,15 @@ impl StandardInquiry {
         let bit = |flag: bool, bit: u8| u8::from(flag) << bit;
         Wire {
             peripheral: self.qualifier.0 << 5 | self.device_type.0 & 0x1f,
-            removable: bit(self.removable, 7) | bit(self.lu_cong, 6),
+            removable: bit(self.removable, 7)
+                | bit(self.lu_cong, 6)
+                | (self.hot_pluggable & 3) << 4,
             version: self.version.0,
             format: bit(self.normaca, 5) | bit(self.hisup, 4) | self.response_data_format & 0x0f,
             additional_length: self.additional_length,
             flags: [
                 bit(self.sccs, 7)
+                    | bit(self.acc, 6)
                     | (self.tpgs & 3) << 4
                     | bit(self.third_party_copy, 3)
                     | bit(self.protect, 0),

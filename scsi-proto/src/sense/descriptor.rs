@@ -101,7 +101,8 @@ fn apply(sense: &mut Sense, SenseDescriptor { kind, body }: SenseDescriptor<'_>)
                 sense.information = sense.information.or_else(|| be64(values));
             }
             sense.ili |= flags & 0x20 != 0;
-            sense.key_specific = sense.key_specific.or(SenseKeySpecific::from_wire([*a, *b, *c]));
+            let field = SenseKeySpecific::from_wire([*a, *b, *c]);
+            sense.key_specific = sense.key_specific.or(field);
             if sense.field_replaceable_unit == 0 {
                 sense.field_replaceable_unit = *code;
             }

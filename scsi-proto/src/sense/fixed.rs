@@ -34,7 +34,10 @@ const VALID: u8 = 0x80;
 pub(super) fn parse(bytes: &[u8], deferred: bool) -> Option<Sense> {
     wire::require(bytes, 3).ok()?;
     let end = bytes.get(7).map_or(bytes.len(), |&additional| HEADER + usize::from(additional));
-    let wire: FixedSense = wire::read_padded(bytes.get(..end).unwrap_or(bytes));
+    let present = bytes.get(..end).unwrap_or(bytes);
+    let wire: FixedSense = wire::read_padded(present);
+    // Part of a field pointer or a count would be a wrong one.
+    let key_specific = if present.len() < LEN { [0; 3] } else { wire.key_specific };
     let information_present = wire.response & VALID != 0 && bytes.len() >= 7;
     Some(Sense {
         format: SenseFormat::Fixed,
@@ -48,7 +51,7 @@ pub(super) fn parse(bytes: &[u8], deferred: bool) -> Option<Sense> {
         ili: wire.flags & 0x20 != 0,
         overflow: wire.flags & 0x10 != 0,
         field_replaceable_unit: wire.field_replaceable_unit,
-        key_specific: SenseKeySpecific::from_wire(wire.key_specific),
+        key_specific: SenseKeySpecific::from_wire(key_specific),
     })
 }
 

@@ -173,7 +173,7 @@ impl Sense {
 
     /// Whether unit attentions were lost for lack of space, where the key is UNIT ATTENTION.
     #[must_use = "the answer is the only result"]
-    pub fn attention_overflow(&self) -> Option<bool> {
+    pub fn unit_attention_overflow(&self) -> Option<bool> {
         match self.key {
             SenseKey::UNIT_ATTENTION => self.key_specific.map(SenseKeySpecific::overflow),
             _ => None,

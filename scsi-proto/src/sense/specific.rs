@@ -15,11 +15,11 @@ pub struct FieldPointer {
     pub byte: u16,
 }
 
-/// Where an EXTENDED COPY parameter list is wrong. Source: SPC-5 4.4.2.
+/// Where the field at fault of a copy starts. Source: SPC-5 4.4.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentPointer {
-    /// SD: `byte` counts from the segment descriptor's first byte, not the parameter list's.
-    pub in_descriptor: bool,
+    /// SD: the pointer counts from the start of the segment descriptor, not of the parameter list.
+    pub in_segment_descriptor: bool,
     /// BIT POINTER: the leftmost bit at fault (0 to 7), where BPV is set.
     pub bit: Option<u8>,
     /// FIELD POINTER: the first byte at fault.
@@ -64,21 +64,23 @@ impl SenseKeySpecific {
         FieldPointer { in_cdb: self.0[0] & 0x40 != 0, bit: self.bit(), byte: self.count() }
     }
 
-    /// Read as a segment pointer.
+    /// Read as the pointer of COPY ABORTED.
     #[must_use = "the pointer is the only result"]
     pub const fn segment_pointer(self) -> SegmentPointer {
-        let in_descriptor = self.0[0] & 0x20 != 0;
-        SegmentPointer { in_descriptor, bit: self.bit(), byte: self.count() }
+        let in_segment_descriptor = self.0[0] & 0x20 != 0;
+        SegmentPointer { in_segment_descriptor, bit: self.bit(), byte: self.count() }
     }
 
-    /// Read as the state of a unit attention queue: OVERFLOW.
-    #[must_use = "the answer is the only result"]
+    /// Read as OVERFLOW of the unit attention condition queue.
+    #[must_use = "the flag is the only result"]
     pub const fn overflow(self) -> bool {
         self.0[0] & 0x01 != 0
     }
 
+    /// BIT POINTER, where BPV is set.
     const fn bit(self) -> Option<u8> {
-        if self.0[0] & 0x08 != 0 { Some(self.0[0] & 0x07) } else { None }
+        let first = self.0[0];
+        if first & 0x08 != 0 { Some(first & 0x07) } else { None }
     }
 }
 

@@ -63,6 +63,36 @@ fn zero_length_descriptors_do_not_stop_the_walk() {
 }
 
 #[test]
+fn a_direct_access_block_device_descriptor_says_it_all() {
+    let mut bytes = vec![0x72, 3, 0x11, 0, 0, 0, 0, 32, 0x0d, 30, 0xa0, 0, 0x80, 0, 7, 9];
+    bytes.extend([0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let sense = Sense::parse(&bytes).unwrap();
+    assert_eq!((sense.information, sense.command_specific), (Some(5), Some(6)));
+    assert_eq!((sense.retry_count(), sense.field_replaceable_unit, sense.ili), (Some(7), 9, true));
+    bytes[10] = 0;
+    assert_eq!(Sense::parse(&bytes).unwrap().information, None);
+}
+
+#[test]
+fn part_of_a_key_specific_field_is_none() {
+    let bytes = [0x70, 0, 2, 0, 0, 0, 0, 10, 0, 0, 0, 0, 4, 4, 0, 0x80, 0x40, 0];
+    assert_eq!(Sense::parse(&bytes).unwrap().progress(), Some(0x4000));
+    assert_eq!(Sense::parse(&bytes[..17]).unwrap().key_specific, None);
+}
+
+#[test]
+fn segment_pointer_and_overflow_depend_on_the_key() {
+    let bytes = [0x70, 0, 0x0a, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x26, 0, 0, 0xa9, 0, 17];
+    let sense = Sense::parse(&bytes).unwrap();
+    let expected = SegmentPointer { in_segment_descriptor: true, bit: Some(1), byte: 17 };
+    assert_eq!(sense.segment_pointer(), Some(expected));
+    assert_eq!((sense.unit_attention_overflow(), sense.field_pointer()), (None, None));
+    let attention = Sense { key: SenseKey::UNIT_ATTENTION, ..sense };
+    assert_eq!(attention.unit_attention_overflow(), Some(true));
+    assert_eq!(attention.segment_pointer(), None);
+}
+
+#[test]
 fn wide_information_needs_descriptors() {
     let sense = Sense {
         information: Some(1 << 32),

@@ -74,7 +74,7 @@ vpd_page! {
         /// IAS: implicit affiliation.
         ias: bool [14, 6],
         /// SAC: SET AFFILIATION supported.
-        sac: bool [14, 5],
+        sac: bool [14, 2],
         /// NRD1: no redirect, first form.
         nrd1: bool [14, 1],
         /// NRD0: no redirect, second form.

@@ -18,7 +18,9 @@ fn differs_by_choice(code: AdditionalSense, theirs: Option<&str>) -> bool {
         // The list defines 40h with 80h to FFh, and 41h and 42h with 00h only; sg3_utils names the others, too.
         (0x40, 0x01..0x80) | (0x41 | 0x42, 0x01..) => code.name().is_none(),
         // NN stands for the qualifier in the list; sg3_utils puts its value in.
-        (0x40, 0x80..) => theirs.is_some_and(|name| name.starts_with("Diagnostic failure on component")),
+        (0x40, 0x80..) => {
+            theirs.is_some_and(|name| name.starts_with("Diagnostic failure on component"))
+        }
         (0x4d, _) => theirs.is_some_and(|name| name.starts_with("Tagged overlapped commands")),
         (0x70, _) => theirs.is_some_and(|name| name.starts_with("Decompression exception short")),
         _ => false,

@@ -5,6 +5,7 @@
 
 mod codes;
 mod commands;
+mod inquiry;
 
 mod sense;
 
@@ -28,11 +29,16 @@ fn hex(bytes: &[u8]) -> Vec<String> {
 }
 
 /// What `program` makes of `bytes` as if a device had sent them.
-fn read_raw(program: &str, bytes: &[u8]) -> Option<String> {
+fn read_raw(program: &str, options: &[&str], bytes: &[u8]) -> Option<String> {
     let path = scratch(program);
     std::fs::write(&path, bytes).expect("a temporary file");
     let inhex = format!("--inhex={}", path.display());
-    let output = run(program, &["--raw".to_owned(), inhex]);
+    let arguments: Vec<_> = options
+        .iter()
+        .map(|&option| option.to_owned())
+        .chain(["--raw".to_owned(), inhex])
+        .collect();
+    let output = run(program, &arguments);
     std::fs::remove_file(&path).expect("the file is there");
     output
 }

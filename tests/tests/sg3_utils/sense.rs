@@ -31,8 +31,16 @@ struct View {
 /// SENSE KEY SPECIFIC by what the key makes of it.
 #[derive(Debug, PartialEq, Eq)]
 enum Specific {
-    Field { in_cdb: bool, byte: u16, bit: Option<u8> },
-    Segment { in_descriptor: bool, byte: u16, bit: Option<u8> },
+    Field {
+        in_cdb: bool,
+        byte: u16,
+        bit: Option<u8>,
+    },
+    Segment {
+        in_descriptor: bool,
+        byte: u16,
+        bit: Option<u8>,
+    },
     /// Hundredths of a percent.
     Progress(u32),
     Retries(u16),
@@ -70,20 +78,21 @@ fn specific(sense: &Sense) -> Option<Specific> {
         bit: p.bit,
     });
     let segment = sense.segment_pointer().map(|p| Specific::Segment {
-        in_descriptor: p.in_descriptor,
+        in_descriptor: p.in_segment_descriptor,
         byte: p.byte,
         bit: p.bit,
     });
     // Whole percents, and 656ths of the rest: how sg3_utils rounds.
     let hundredths = |progress: u16| {
-        let (percents, rest) = (u32::from(progress) * 100 / 65536, u32::from(progress) * 100 % 65536);
+        let (percents, rest) =
+            (u32::from(progress) * 100 / 65536, u32::from(progress) * 100 % 65536);
         percents * 100 + rest / 656
     };
     field
         .or(segment)
         .or_else(|| sense.progress().map(hundredths).map(Specific::Progress))
         .or_else(|| sense.retry_count().map(Specific::Retries))
-        .or_else(|| sense.attention_overflow().map(Specific::AttentionOverflow))
+        .or_else(|| sense.unit_attention_overflow().map(Specific::AttentionOverflow))
 }
 
 /// Reads what `sg_decode_sense` printed.
@@ -281,7 +290,10 @@ fn compare(mut draw: impl FnMut(&mut SplitMix64) -> Vec<u8>) {
         let (ours, theirs) = (ours(&bytes), theirs(&text));
         // 41h and 42h with a qualifier: see `codes`.
         let by_choice = matches!(code_of(&bytes), (0x40..=0x42, _));
-        let theirs = View { additional: if by_choice { ours.additional.clone() } else { theirs.additional }, ..theirs };
+        let theirs = View {
+            additional: if by_choice { ours.additional.clone() } else { theirs.additional },
+            ..theirs
+        };
         assert_eq!(ours, theirs, "{}\n{text}", hex(&bytes).join(" "));
     }
 }

@@ -99,6 +99,15 @@ fn specific_facts(report: &mut Report, sense: &Sense) {
         let bit = pointer.bit.map(|bit| format!(" bit {bit}")).unwrap_or_default();
         report.fact("field at fault", format!("{place} byte {}{bit}", pointer.byte));
     }
+    if let Some(pointer) = sense.segment_pointer() {
+        let place =
+            if pointer.in_segment_descriptor { "segment descriptor" } else { "parameter list" };
+        let bit = pointer.bit.map(|bit| format!(" bit {bit}")).unwrap_or_default();
+        report.fact("field at fault", format!("{place} byte {}{bit}", pointer.byte));
+    }
+    if let Some(overflow) = sense.unit_attention_overflow() {
+        report.fact("unit attentions lost", if overflow { "yes" } else { "no" });
+    }
     if let Some(progress) = sense.progress() {
         report.fact("progress", percent(progress));
     }

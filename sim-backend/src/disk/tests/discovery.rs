@@ -7,10 +7,6 @@ use scsi_proto::report_luns::LunList;
 
 use super::*;
 
-/// CDBs of real clients with the buffer lengths that they used. Recorded from SeaBIOS 1.16.2, OVMF
-/// 2022.11 and Linux 6.1 in front of disks of 256 MiB, and of 3 TiB where the client says so.
-const VECTORS: &str = include_str!("../../../data/discovery-vectors.csv");
-
 fn page(
     initiator: &mut Initiator,
     page_code: u8,
@@ -18,67 +14,6 @@ fn page(
 ) -> Result<Vec<u8>, Sense> {
     let inquiry = Inquiry { evpd: true, page_code, allocation_length, ..Default::default() };
     initiator.data_in(inquiry.cdb(), allocation_length.into())
-}
-
-#[test]
-fn recorded_clients_find_what_they_look_for() {
-    let mut lines = VECTORS.lines().skip(1).peekable();
-    while let Some(client) = lines.peek().map(|line| line.split(',').next().unwrap()) {
-        let blocks = if client == "linux-3tib" { 3 << 31 } else { 1 << 19 };
-        let mut initiator =
-            Initiator { disk: SimDisk::new(&DiskConfig::nth(0, blocks)).unwrap(), lun: Lun::ZERO };
-        let mut attention = true;
-        while let Some(line) = lines.next_if(|line| line.starts_with(client)) {
-            let fields: Vec<&str> = line.split(',').collect();
-            let cdb = Cdb::new(&from_hex(fields[1])).unwrap();
-            let len = fields[3].parse().unwrap();
-            let outcome = match fields[2] {
-                "in" => initiator.data_in(cdb, len).map(|data| data.len()),
-                "out" => initiator.data_out(cdb, &payload(&cdb, len)).map(|len| len as usize),
-                _ => initiator.none(cdb).map(|()| 0),
-            };
-            match expected_failure(&cdb, &mut attention) {
-                Some(expected) => assert_eq!(failure(outcome), expected, "{line}"),
-                None => {
-                    let moved = outcome.unwrap_or_else(|sense| panic!("{line}: {sense}"));
-                    assert!(moved <= len, "{line}");
-                    assert_eq!(moved == 0, len == 0, "{line}");
-                }
-            }
-        }
-    }
-}
-
-/// The first command that reports unit attentions meets one; a few pages do not exist here.
-fn expected_failure(cdb: &Cdb, attention: &mut bool) -> Option<Condition> {
-    let first = !matches!(cdb.opcode(), Opcode::INQUIRY | Opcode::REPORT_LUNS) && *attention;
-    if first {
-        *attention = false;
-        return Some(Condition::POWER_ON_OCCURRED);
-    }
-    let absent: &[&[u8]] = &[&[0x12, 1, 0x89], &[0x1a, 0, 0x19], &[0x5a, 8, 0x04]];
-    let is_absent = absent.iter().any(|start| cdb.as_bytes().starts_with(start));
-    is_absent.then_some(Condition::INVALID_FIELD_IN_CDB)
-}
-
-fn payload(cdb: &Cdb, len: usize) -> Vec<u8> {
-    let mut payload = vec![0; len];
-    match cdb.opcode() {
-        // One descriptor of eight blocks at LBA 64.
-        Opcode::UNMAP => {
-            payload[..4].copy_from_slice(&[0, 22, 0, 16]);
-            payload[15] = 64;
-            payload[19] = 8;
-        }
-        // The Caching page with all values zero.
-        Opcode::MODE_SELECT_6 => payload[4..6].copy_from_slice(&[0x08, 18]),
-        _ => {}
-    }
-    payload
-}
-
-fn from_hex(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
 #[test]
