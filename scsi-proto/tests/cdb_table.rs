@@ -1,7 +1,8 @@
 //! The command table and the typed commands against the recorded facts in `data/cdb-table.csv`.
 //!
 //! That file was checked against other implementations and recorded traffic. The code does not
-//! read it, so that a change on either side shows here.
+//! read it, so that a change on either side shows here: operation code, service action, length and
+//! direction of each row, and of each field its name, its place, its width and the order of its bits.
 
 use scsi_proto::command::{AnyCommand, ParseError};
 use scsi_proto::table::{self, DataDirection};
@@ -23,10 +24,30 @@ struct Row {
     direction: &'static str,
 }
 
-/// A field: its name and the bits that it covers, as (byte, mask).
+/// A field: its name and the bits that it covers, as (byte, mask), the most significant first.
 struct Field {
     name: String,
     bits: Vec<(usize, u8)>,
+}
+
+impl Field {
+    /// Each bit as (byte, mask), the least significant first.
+    fn single_bits(&self) -> impl Iterator<Item = (usize, u8)> {
+        self.bits.iter().rev().flat_map(|&(byte, mask)| {
+            (0..8)
+                .map(|bit| 1 << bit)
+                .filter(move |bit| mask & bit != 0)
+                .map(move |bit| (byte, bit))
+        })
+    }
+
+    /// Whether a typed command may call the field so.
+    fn is_called(&self, name: &str) -> bool {
+        let is_lba = matches!(name, "zone_id" | "zone_start_lba" | "starting_lba");
+        let is_length = name.ends_with("length") || name == "number_of_blocks";
+        let expected = long_name(&self.name);
+        name == expected || expected == "length" && is_length || expected == "lba" && is_lba
+    }
 }
 
 fn rows() -> Vec<Row> {
@@ -90,7 +111,12 @@ impl Row {
         for (name, position) in flags.filter_map(|flag| flag.split_once('@')) {
             let is_key = name == "SA" && self.service_action.is_some();
             if !is_key && !matches!(name, "LBA_MASK" | "ADDL_CDB_LEN") {
-                fields.push(Field { name: name.to_lowercase(), bits: bits(position) });
+                let mut field = Field { name: name.to_lowercase(), bits: bits(position) };
+                // LBA LOW, MID and HIGH are in this order: the first byte is the least significant.
+                if name == "ATA_LBA" && self.cdb_len == Some(12) {
+                    field.bits.reverse();
+                }
+                fields.push(field);
             }
         }
         fields
@@ -101,8 +127,9 @@ impl Row {
 fn bits(position: &str) -> Vec<(usize, u8)> {
     if let Some((first, last)) = position.split_once("..") {
         let last = last.strip_suffix("(interleaved)").unwrap();
-        let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
-        return (first..=last).map(|byte| (byte, 0xff)).collect();
+        assert_eq!((first, last), ("7", "12"), "the LBA registers of a 48-bit ATA command");
+        // SAT-5 12.2.2: LBA (31:24), (7:0), (39:32), (15:8), (47:40), (23:16).
+        return [11, 9, 7, 12, 10, 8].map(|byte| (byte, 0xff)).to_vec();
     }
     if let Some((byte, len)) = position.split_once('+') {
         let (byte, len): (usize, usize) = (byte.parse().unwrap(), len.parse().unwrap());
@@ -201,45 +228,65 @@ fn long_name(name: &str) -> &str {
     }
 }
 
-/// The names of the fields in which two commands differ, from their debug output.
-fn differing_fields(a: &AnyCommand, b: &AnyCommand) -> Vec<String> {
-    let split = |command: &AnyCommand| -> Vec<String> {
-        let text = format!("{command:?}");
-        let fields = text.split_once('{').unwrap().1;
-        // A comma ends a field; commas inside of values do not follow a name and a colon.
-        fields.split(", ").map(str::to_owned).collect()
-    };
-    let pairs = split(a).into_iter().zip(split(b));
-    let differing = pairs.filter(|(a, b)| a != b);
-    differing.map(|(a, _)| a.split(':').next().unwrap().trim().to_owned()).collect()
+/// The fields of a command, from its debug output: name and value.
+fn values(command: &AnyCommand) -> Vec<(String, u64)> {
+    let text = format!("{command:?}");
+    let fields = text.split_once(" { ").unwrap().1.split_once(" }").unwrap().0;
+    let pairs = fields.split(", ").map(|field| field.split_once(": ").unwrap());
+    pairs.map(|(name, text)| (name.to_owned(), value(text))).collect()
 }
 
+/// Reads `true`, `5`, `Bits(5)`, `Opcode(28h) READ(10)` or a variant of `PageControl`.
+fn value(text: &str) -> u64 {
+    match text {
+        "false" | "Current" => 0,
+        "true" | "Changeable" => 1,
+        "Default" => 2,
+        "Saved" => 3,
+        _ => match text.strip_prefix("Opcode(") {
+            Some(opcode) => u64::from_str_radix(&opcode[..2], 16).unwrap(),
+            None => text.split(['(', ')']).find_map(|part| part.parse().ok()).expect(text),
+        },
+    }
+}
+
+/// Each bit of each field set alone in a CDB without others, and cleared alone in a CDB with all
+/// fields set: one field changes, it has the name of the row, and it changes by the weight of the
+/// bit. Built again, it is the same CDB, so that the field set to that value sets that bit.
 #[test]
 fn each_field_alone_moves_exactly_its_bits() {
     for usage in AnyCommand::USAGE {
         let fact = fact_of(usage);
-        let zero = AnyCommand::parse(&Cdb::new(&fact.template()).unwrap()).unwrap();
-        for field in fact.fields() {
-            let mut bytes = fact.template();
-            field.bits.iter().for_each(|&(byte, mask)| bytes[byte] |= mask);
-            let cdb = Cdb::new(&bytes).unwrap();
-            let command = AnyCommand::parse(&cdb).unwrap();
-            assert_eq!(command.cdb(), cdb, "{} {}", fact.name, field.name);
-            let differing = differing_fields(&zero, &command);
-            let [found] = &differing[..] else {
-                panic!("{} {} changes {differing:?}", fact.name, field.name);
-            };
-            let is_lba = matches!(&found[..], "zone_id" | "zone_start_lba" | "starting_lba");
-            let is_length = found.ends_with("length") || found == "number_of_blocks";
-            let expected = long_name(&field.name);
-            assert!(
-                found == expected
-                    || expected == "length" && is_length
-                    || expected == "lba" && is_lba,
-                "{}: {expected} is {found}",
-                fact.name
-            );
+        for before in [fact.template(), usage.as_bytes().to_vec()] {
+            let old = AnyCommand::parse(&Cdb::new(&before).unwrap()).unwrap();
+            for field in fact.fields() {
+                for (weight, (byte, bit)) in field.single_bits().enumerate() {
+                    let place = format!("{} {} {byte} {bit:02x}", fact.name, field.name);
+                    let mut bytes = before.clone();
+                    bytes[byte] ^= bit;
+                    let cdb = Cdb::new(&bytes).unwrap();
+                    let new = AnyCommand::parse(&cdb).unwrap();
+                    assert_eq!(new.rebuilt(), cdb, "{place}");
+                    let pairs = values(&old).into_iter().zip(values(&new));
+                    let differing: Vec<_> = pairs.filter(|(old, new)| old != new).collect();
+                    let [((name, old), (_, new))] = &differing[..] else {
+                        panic!("{place} changes {differing:?}");
+                    };
+                    assert!(field.is_called(name), "{place} is {name}");
+                    assert_eq!(old ^ new, 1 << weight, "{place}: {name} {old:x} {new:x}");
+                }
+            }
         }
+    }
+}
+
+/// All fields of the type are in the row, and all fields of the row are in the type.
+#[test]
+fn each_row_has_as_many_fields_as_its_type() {
+    for usage in AnyCommand::USAGE {
+        let fact = fact_of(usage);
+        let names: Vec<_> = values(&AnyCommand::parse(usage).unwrap());
+        assert_eq!(names.len(), fact.fields().len(), "{}: {names:?}", fact.name);
     }
 }
 
