@@ -303,6 +303,30 @@ mod tests {
         assert!(CopyList::parse(&out[..15]).is_err());
     }
 
+    #[test]
+    fn other_descriptors_are_kept() {
+        // A vendor specific segment, and one that has not the length of its type.
+        let vendor = [0xc0, 0, 0, 2, 0xaa, 0x55];
+        let short = [0x02, 0, 0, 0];
+        let segments = [Segment::Other(&vendor), Segment::Other(&short)];
+        let mut out = [0xff; 26];
+        assert_eq!(emit(CopyHeader::default(), [], segments, &[], &mut out), Ok(26));
+        assert_eq!(out[8..12], [0, 0, 0, 10]);
+        assert_eq!(out[16..], [0xc0, 0, 0, 2, 0xaa, 0x55, 0x02, 0, 0, 0]);
+        assert!(CopyList::parse(&out).unwrap().segments().eq(segments));
+    }
+
+    #[test]
+    fn targets_end_at_65535_bytes() {
+        let mut out = [0; 0x1_0010];
+        let mut of = |count| {
+            let targets = core::iter::repeat_n(Target::Other(&[0; 32]), count);
+            emit(CopyHeader::default(), targets, [], &[], &mut out)
+        };
+        assert_eq!(of(2047), Ok(0xfff0));
+        assert_eq!(of(2048), Err(BufferTooSmall { needed: 0x1_0010, available: 0xffff }));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_safe(mut bytes in proptest::collection::vec(any::<u8>(), 0..260),

@@ -226,6 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn one_command_with_timeouts() {
+        let timeouts = CommandTimeouts { recommended_s: 30, ..Default::default() };
+        let usage = Inquiry::USAGE;
+        let usage = usage.as_bytes();
+        let one = OneCommand { support: Support::STANDARD, usage, timeouts: Some(timeouts) };
+        let mut out = [0xff; 22];
+        assert_eq!(one.emit(&mut out), Ok(22));
+        assert_eq!(out[..4], [0, 0x83, 0, 6]);
+        assert_eq!(out[10..], [0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 30]);
+        assert_eq!(OneCommand::parse(&out), Ok(one));
+        let long = OneCommand { usage: &[0; 0x1_0000], ..one };
+        let error = BufferTooSmall { needed: 0x1_0000, available: 0xffff };
+        assert_eq!(long.emit(&mut out), Err(error));
+    }
+
+    #[test]
     fn functions() {
         let functions = TaskManagementFunctions::parse(&[0xca, 1, 0, 0]).unwrap();
         assert!(functions.abort_task && functions.abort_task_set && functions.target_reset);

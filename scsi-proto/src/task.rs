@@ -57,5 +57,6 @@ mod tests {
     fn lba_addition_is_checked() {
         assert_eq!(Lba(u64::MAX - 1).checked_add(1), Some(Lba(u64::MAX)));
         assert_eq!(Lba(u64::MAX).checked_add(1), None);
+        assert_eq!(Lba(2048).to_string(), "2048");
     }
 }

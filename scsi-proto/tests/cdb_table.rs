@@ -236,7 +236,7 @@ fn values(command: &AnyCommand) -> Vec<(String, u64)> {
     pairs.map(|(name, text)| (name.to_owned(), value(text))).collect()
 }
 
-/// Reads `true`, `5`, `Bits(5)`, `Opcode(28h) READ(10)` or a variant of `PageControl`.
+/// Reads `true`, `5`, `Bits(5)`, `Opcode(28h READ(10))` or a variant of `PageControl`.
 fn value(text: &str) -> u64 {
     match text {
         "false" | "Current" => 0,

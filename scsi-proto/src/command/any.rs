@@ -158,4 +158,15 @@ mod tests {
         assert_eq!(AnyCommand::parse(&fua_nv), Err(expected));
         assert_eq!(expected.to_string(), "reserved bits 02h set in cdb byte 1");
     }
+
+    #[test]
+    fn another_command_is_refused() {
+        let get_lba_status = GetLbaStatus16::default().cdb();
+        let refused = |cdb| ReadCapacity16::parse(&cdb).unwrap_err().to_string();
+        assert_eq!(refused(Read10::default().cdb()), "operation code is READ(10)");
+        assert_eq!(refused(get_lba_status), "service action is 12h");
+        assert_eq!(refused(Cdb::from_array([0x9e])), "service action is missing");
+        let short = Cdb::from_array([0x9e, 0x10]);
+        assert_eq!(refused(short), "cdb has 2 bytes, the command has 16");
+    }
 }

@@ -152,6 +152,7 @@ mod tests {
         let read_dma = AtaPassThrough12 { ata_lba, ..Default::default() };
         assert_eq!(read_dma.cdb().as_bytes()[5..8], [3, 2, 1]);
         assert_eq!(AtaPassThrough12::parse(&read_dma.cdb()), Ok(read_dma));
+        assert_eq!((ata_lba.get(), read_dma_ext.ata_lba.get()), (0x01_0203, 0x4746_3938_2f20));
         assert_eq!(AtaLba24::new(1 << 24), None);
         assert_eq!(AtaLba48::new(1 << 48), None);
     }

@@ -1,7 +1,6 @@
 //! CDBs whose format is known.
 
 use core::fmt;
-use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 
 use super::Command;
@@ -11,6 +10,7 @@ use crate::cdb::Cdb;
 ///
 /// The fields stay where they are in the CDB: [`fields`](Self::fields) takes out those that the
 /// caller goes on to use, and the others cost nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Checked<C> {
     cdb: Cdb,
     command: PhantomData<C>,
@@ -50,28 +50,6 @@ impl<C: Command> From<C> for Checked<C> {
     #[inline]
     fn from(command: C) -> Self {
         Self::new(command.cdb())
-    }
-}
-
-impl<C> Clone for Checked<C> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<C> Copy for Checked<C> {}
-
-impl<C> PartialEq for Checked<C> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cdb == other.cdb
-    }
-}
-
-impl<C> Eq for Checked<C> {}
-
-impl<C> Hash for Checked<C> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.cdb.hash(state);
     }
 }
 

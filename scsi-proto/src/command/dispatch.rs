@@ -82,6 +82,7 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::{Read10, Read32, ReadAttribute, ReadCapacity16};
 
     fn slot_of(cdb: [u8; 32]) -> usize {
         match Opcode(cdb[0]).service_action_at() {
@@ -109,6 +110,20 @@ mod tests {
             }
         }
         assert!(seen[..FIRST_AND_END.1].iter().all(|seen| *seen));
+    }
+
+    #[test]
+    fn commands_have_the_slots_of_their_cdbs() {
+        let one = |key: Key, cdb: Cdb| {
+            let slot = slot_of(*cdb.padded32());
+            assert_eq!(key.slots(), (slot, slot + 1));
+        };
+        one(Key::of::<Read10>(), Read10::default().cdb());
+        one(Key::of::<ReadCapacity16>(), ReadCapacity16::default().cdb());
+        one(Key::of::<Read32>(), Read32::default().cdb());
+        // Its service action is a field: it has the slots of all.
+        let first = slot_of(*ReadAttribute::default().cdb().padded32());
+        assert_eq!(Key::of::<ReadAttribute>().slots(), (first, first + ACTIONS));
     }
 
     #[test]

@@ -247,3 +247,50 @@ macro_rules! command {
     };
 }
 pub(super) use command;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_and_constants_make_the_usage() {
+        // PERSISTENT RESERVE OUT with its service action and two of its fields.
+        let format = Format::new(Opcode::PERSISTENT_RESERVE_OUT, Some(3), 10);
+        let format = format.with(4, 2, 4).with(32, 5, 0);
+        let usage = format.usage::<10>();
+        assert_eq!(usage, Cdb::from_array([0x5f, 3, 0xf0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff]));
+    }
+
+    #[test]
+    fn variable_length_has_its_action_in_bytes_8_and_9() {
+        let format = Format::new(Opcode::VARIABLE_LENGTH, Some(0x1234), 32).with(12, 10, 2);
+        let usage = format.usage::<32>();
+        let expected = [0x7f, 0xff, 0, 0, 0, 0, 0, 24, 0x12, 0x34, 0x3f, 0xfc];
+        assert_eq!(usage.as_bytes()[..12], expected);
+        assert_eq!(usage.as_bytes()[12..], [0; 20]);
+    }
+
+    #[test]
+    #[should_panic(expected = "fields overlap")]
+    fn fields_do_not_overlap() {
+        let _ = Format::new(Opcode::INQUIRY, None, 6).with(16, 2, 0).with(1, 3, 7);
+    }
+
+    #[test]
+    #[should_panic(expected = "fields overlap")]
+    fn control_is_a_field() {
+        let _ = Format::new(Opcode::INQUIRY, None, 6).with(16, 4, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "field outside of the CDB")]
+    fn fields_do_not_leave_the_cdb() {
+        let _ = Format::new(Opcode::INQUIRY, None, 6).with(16, 5, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "the service action does not go with the operation code")]
+    fn service_action_has_five_bits() {
+        let _ = Format::new(Opcode::MAINTENANCE_IN, Some(0x20), 12);
+    }
+}

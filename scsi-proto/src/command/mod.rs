@@ -176,7 +176,7 @@ pub enum ParseError {
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WrongOpcode { found } => write!(f, "operation code is {found:?}"),
+            Self::WrongOpcode { found } => write!(f, "operation code is {found}"),
             Self::WrongServiceAction { found: Some(found) } => {
                 write!(f, "service action is {found:02X}h")
             }

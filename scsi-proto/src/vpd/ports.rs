@@ -145,6 +145,14 @@ mod tests {
         assert_eq!(ScsiPorts::new(&VpdPage::parse(&out[..51]).unwrap()).count(), 1);
     }
 
+    #[test]
+    fn a_part_ends_at_65535_bytes() {
+        let part = [0; 0x1_0000];
+        let port = ScsiPort { relative_port: 1, transport_id: &[], descriptors: &part };
+        let error = BufferTooSmall { needed: 0x1_0000, available: 0xffff };
+        assert_eq!(port.emit(&mut [0; 0x1_0010]), Err(error));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_safe(body in proptest::collection::vec(any::<u8>(), 0..120)) {
