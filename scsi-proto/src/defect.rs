@@ -4,7 +4,7 @@ use crate::command::Bits;
 use crate::record::record;
 
 record! {
-    /// The header of READ DEFECT DATA(10).
+    /// The header of READ DEFECT DATA(10). Source: SBC-4 5.
     pub struct DefectHeader10: 4 {} {
         /// PLISTV: the primary list is returned.
         plistv: bool [1, 4],
@@ -18,7 +18,7 @@ record! {
 }
 
 record! {
-    /// The header of READ DEFECT DATA(12).
+    /// The header of READ DEFECT DATA(12). Source: SBC-4 5.
     pub struct DefectHeader12: 8 {} {
         /// PLISTV: the primary list is returned.
         plistv: bool [1, 4],

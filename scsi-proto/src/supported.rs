@@ -6,7 +6,7 @@ use crate::record::record;
 use crate::wire::{self, BufferTooSmall, Truncated, Writer};
 
 record! {
-    /// A command descriptor of the list of all commands.
+    /// A command descriptor of the list of all commands. Source: SPC-5 6.
     pub struct CommandDescriptor: 8 {} {
         /// OPERATION CODE.
         opcode: Opcode [0],
@@ -22,7 +22,7 @@ record! {
 }
 
 record! {
-    /// A command timeouts descriptor.
+    /// A command timeouts descriptor. Source: SPC-5 6.
     pub struct CommandTimeouts: 12 { 1 = 0x0a } {
         /// COMMAND SPECIFIC.
         command_specific: u8 [3],
@@ -33,7 +33,7 @@ record! {
     }
 }
 
-/// The list of all commands, laid over received bytes. Ends with the data, always.
+/// The list of all commands, laid over received bytes. Ends with the data, always. Source: SPC-5 6.
 #[derive(Clone, Debug)]
 pub struct SupportedCommands<'a> {
     rest: &'a [u8],
@@ -90,7 +90,7 @@ pub fn emit_all(
 }
 
 open_code! {
-    /// SUPPORT, three bits.
+    /// SUPPORT, three bits. Source: SPC-5 6.
     pub struct Support(u8) {
         NOT_AVAILABLE = 0, "data not available yet";
         NOT_SUPPORTED = 1, "not supported";
@@ -99,7 +99,7 @@ open_code! {
     }
 }
 
-/// What is told of one command.
+/// What is told of one command. Source: SPC-5 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneCommand<'a> {
     /// SUPPORT.
@@ -151,7 +151,7 @@ impl<'a> OneCommand<'a> {
 }
 
 record! {
-    /// The task management functions of a device, in the short form.
+    /// The task management functions of a device, in the short form. Source: SPC-5 6.
     pub struct TaskManagementFunctions: 4 {} {
         /// ATS: ABORT TASK.
         abort_task: bool [0, 7],

@@ -28,7 +28,7 @@ pub enum TaskAttribute {
     Aca,
 }
 
-/// A logical block address, counted in logical blocks of the addressed unit.
+/// A logical block address, counted in logical blocks of the addressed unit. Source: SBC-4 4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lba(pub u64);
 

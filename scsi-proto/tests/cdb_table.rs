@@ -128,7 +128,7 @@ fn bits(position: &str) -> Vec<(usize, u8)> {
     if let Some((first, last)) = position.split_once("..") {
         let last = last.strip_suffix("(interleaved)").unwrap();
         assert_eq!((first, last), ("7", "12"), "the LBA registers of a 48-bit ATA command");
-        // SAT-5 12.2.2: LBA (31:24), (7:0), (39:32), (15:8), (47:40), (23:16).
+        // SAT-5, ATA PASS-THROUGH(16): LBA (31:24), (7:0), (39:32), (15:8), (47:40), (23:16).
         return [11, 9, 7, 12, 10, 8].map(|byte| (byte, 0xff)).to_vec();
     }
     if let Some((byte, len)) = position.split_once('+') {

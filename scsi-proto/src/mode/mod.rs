@@ -105,7 +105,7 @@ impl ModeHeader {
     }
 }
 
-/// Mode parameter data, laid over received bytes.
+/// Mode parameter data, laid over received bytes. Source: SPC-5 7.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModeParameters<'a> {
     /// The header.
@@ -196,7 +196,7 @@ pub struct ModePage<'a> {
     pub truncated: bool,
 }
 
-/// The pages of mode parameter data. Ends with the data, always.
+/// The pages of mode parameter data. Ends with the data, always. Source: SPC-5 7.5.
 #[derive(Clone, Debug)]
 pub struct ModePages<'a> {
     rest: &'a [u8],

@@ -13,7 +13,7 @@ const FIELD_REPLACEABLE_UNIT: u8 = 0x03;
 const STREAM_COMMANDS: u8 = 0x04;
 const BLOCK_COMMANDS: u8 = 0x05;
 
-/// One sense data descriptor.
+/// One sense data descriptor. Source: SPC-5 4.4.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenseDescriptor<'a> {
     /// DESCRIPTOR TYPE.
@@ -23,6 +23,7 @@ pub struct SenseDescriptor<'a> {
 }
 
 /// The descriptors of sense data in descriptor format. Ends with the data, always.
+/// Source: SPC-5 4.4.2.
 #[derive(Clone, Debug)]
 pub struct SenseDescriptors<'a> {
     rest: &'a [u8],

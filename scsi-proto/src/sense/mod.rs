@@ -38,7 +38,7 @@ open_code! {
     }
 }
 
-/// The two layouts of sense data.
+/// The two layouts of sense data. Source: SPC-5 4.4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SenseFormat {
     /// Response codes 70h and 71h.
@@ -48,7 +48,7 @@ pub enum SenseFormat {
     Descriptor,
 }
 
-/// Sense data of either format.
+/// Sense data of either format. Source: SPC-5 4.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sense {
     /// The layout it came in, or is to be emitted in.

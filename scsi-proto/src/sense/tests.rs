@@ -104,7 +104,7 @@ fn any_sense(limit: u64) -> impl Strategy<Value = Sense> {
 
 #[test]
 fn progress_of_a_format() {
-    // NOT READY, FORMAT IN PROGRESS, half done. SPC-5 4.4.2.4.4: 65536ths.
+    // NOT READY, FORMAT IN PROGRESS, half done. In 65536ths.
     let mut sense = Sense::new(SenseKey::NOT_READY, AdditionalSense::new(0x04, 0x04));
     sense.key_specific = Some(SenseKeySpecific::from_count(0x8000));
     let mut out = [0; 18];

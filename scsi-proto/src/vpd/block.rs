@@ -7,6 +7,7 @@ use super::{PageCode, VpdPage};
 use crate::wire::{self, BufferTooSmall};
 
 /// Block Limits (B0h). Lengths are in logical blocks; 0 means that no limit is told.
+/// Source: SBC-4 6.6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockLimits {
     /// WSNZ: a NUMBER OF LOGICAL BLOCKS of zero in WRITE SAME is refused.
@@ -126,7 +127,7 @@ impl BlockLimits {
     }
 }
 
-/// Block Device Characteristics (B1h), the main fields.
+/// Block Device Characteristics (B1h), the main fields. Source: SBC-4 6.6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockCharacteristics {
     /// MEDIUM ROTATION RATE per minute; 0 is not told, 1 is non-rotating.
@@ -173,7 +174,7 @@ impl BlockCharacteristics {
     }
 }
 
-/// Logical Block Provisioning (B2h), without the provisioning group descriptor.
+/// Logical Block Provisioning (B2h), without the provisioning group descriptor. Source: SBC-4 6.6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogicalBlockProvisioning {
     /// THRESHOLD EXPONENT: 2^n blocks per threshold unit.

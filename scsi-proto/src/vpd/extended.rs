@@ -6,7 +6,7 @@ use crate::wire::BufferTooSmall;
 /// The bits of Extended INQUIRY Data that say what a cache can do.
 ///
 /// `v_sup` clear does not mean that there is no volatile cache: devices exist that clear it with
-/// WCE set. WCE alone decides whether writes need a flush.
+/// WCE set. WCE alone decides whether writes need a flush. Source: SPC-5 7.7.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtendedInquiry {
     /// SPT, three bits: supported protection types.

@@ -6,7 +6,7 @@ use crate::record::record;
 use crate::wire::{BufferTooSmall, Writer};
 
 record! {
-    /// One descriptor of Mode Page Policy: how nexuses share a mode page.
+    /// One descriptor of Mode Page Policy: how nexuses share a mode page. Source: SPC-5 7.7.
     pub struct ModePagePolicy: 4 {} {
         /// POLICY PAGE CODE; 3Fh covers all that have no descriptor of their own.
         page_code: Bits<6> [0],
@@ -28,7 +28,7 @@ impl ModePagePolicy {
     }
 }
 
-/// One port of SCSI Ports.
+/// One port of SCSI Ports. Source: SPC-5 7.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScsiPort<'a> {
     /// RELATIVE PORT IDENTIFIER.
@@ -68,6 +68,7 @@ impl<'a> ScsiPort<'a> {
 }
 
 /// The ports of a SCSI Ports page. Ends with the page, always; an incomplete last one is left out.
+/// Source: SPC-5 7.7.
 #[derive(Clone, Debug)]
 pub struct ScsiPorts<'a> {
     rest: &'a [u8],

@@ -6,6 +6,7 @@ use crate::wire::{self, BufferTooSmall};
 
 record! {
     /// The body of Zoned Block Device Characteristics. FFFFFFFFh in a number is not told.
+    /// Source: ZBC-2 6.
     pub struct ZonedCharacteristics: 60 {} {
         /// URSWRZ: reads beyond the write pointer are possible in sequential write required zones.
         urswrz: bool [0, 0],
