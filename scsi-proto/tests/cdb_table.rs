@@ -5,7 +5,7 @@
 //! direction of each row, and of each field its name, its place, its width and the order of its bits.
 
 use scsi_proto::command::{AnyCommand, ParseError};
-use scsi_proto::table::{self, DataDirection};
+use scsi_proto::table::{self, BlockCount, DataDirection, ImpliedTransfer};
 use scsi_proto::{Cdb, Lba};
 
 const FACTS: &str = include_str!("../data/cdb-table.csv");
@@ -20,6 +20,8 @@ struct Row {
     lba: Option<(usize, usize)>,
     /// Transfer length or allocation length.
     length: Option<(usize, usize)>,
+    /// The length is an allocation length.
+    is_allocation: bool,
     flags: &'static str,
     direction: &'static str,
 }
@@ -71,6 +73,7 @@ impl Row {
             cdb_len: columns[3].parse().ok(),
             lba: position(4),
             length: position(6).or_else(|| position(8)),
+            is_allocation: !columns[8].is_empty(),
             flags: columns[10],
             direction: columns[11],
         }
@@ -307,5 +310,58 @@ fn every_other_bit_is_refused() {
                 assert!(result == expected || other_action, "{} {byte} {bit:02x}", fact.name);
             }
         }
+    }
+}
+
+/// What a row says about the data of a command whose length field has 3 and whose flags are clear.
+fn implied(fact: &Row) -> ImpliedTransfer {
+    use ImpliedTransfer::{AtMost, Exactly, None, Unknown};
+    let has = |flag| fact.flags.split(' ').any(|found| found.starts_with(flag));
+    match fact.direction {
+        "none" => None,
+        _ if has("LAYOUT=not_recorded") => Unknown,
+        _ if has("FIXED_DATA_IN=8") => Exactly(8),
+        // A flag that is clear: no parameter list, no comparison, no transfer.
+        "out/none" if has("FMTDATA@") || has("BYTCHK@") => None,
+        "in/out/none" if has("T_LENGTH@") => None,
+        _ if has("XLEN=implied_by_param_header") => Unknown,
+        _ if has("XLEN=param_bytes") || has("XLEN=bytes") => Exactly(3),
+        _ if has("DATA_OUT=2*XLEN*block") => Exactly(2 * 3 * 512),
+        // One block for all that are written.
+        _ if fact.name.starts_with("WRITE SAME") => Exactly(512),
+        _ if has("XLEN=blocks") => Exactly(3 * 512),
+        _ if fact.is_allocation => AtMost(3),
+        _ => Unknown,
+    }
+}
+
+#[test]
+fn table_implies_the_length_of_data() {
+    for fact in rows() {
+        let mut cdb = fact.template();
+        if let Some((byte, len)) = fact.length {
+            cdb[byte + len - 1] = 3;
+        }
+        let found = table::implied_transfer(&Cdb::new(&cdb).unwrap(), 512);
+        assert_eq!(found, implied(&fact), "{}", fact.name);
+    }
+}
+
+#[test]
+fn table_knows_what_a_length_of_zero_means() {
+    for fact in rows() {
+        let cdb = Cdb::new(&fact.template()).unwrap();
+        let has = |flag| fact.flags.split(' ').any(|found| found.starts_with(flag));
+        let addresses_blocks = fact.lba.is_some() && fact.length.is_some() && has("XLEN=blocks");
+        let expected = if !addresses_blocks {
+            None
+        } else if has("XLEN0=256") {
+            Some(BlockCount::Blocks(256))
+        } else if has("XLEN0=to_end") {
+            Some(BlockCount::ToEnd)
+        } else {
+            Some(BlockCount::Blocks(0))
+        };
+        assert_eq!(table::lookup(&cdb).unwrap().blocks(&cdb), expected, "{}", fact.name);
     }
 }
