@@ -59,5 +59,6 @@ mod tests {
         assert_eq!(Ascii::<4>::new("abcdef").0, *b"abcd");
         assert_eq!(Ascii(*b"a\x01 \0").to_string(), "a.");
         assert_eq!(Ascii::<4>::default().trimmed(), b"");
+        assert_eq!(format!("{:?}", Ascii::<4>::new("ab")), "\"ab\"");
     }
 }

@@ -6,7 +6,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 use crate::task::Lba;
 use crate::wire::{self, BufferTooSmall, Truncated};
 
-/// What READ CAPACITY(10) returns.
+/// What READ CAPACITY(10) returns. Source: SBC-4 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity10 {
     /// RETURNED LOGICAL BLOCK ADDRESS: the last block, or FFFFFFFFh when it needs more than 32
@@ -16,7 +16,7 @@ pub struct Capacity10 {
     pub block_length: u32,
 }
 
-/// What READ CAPACITY(16) returns.
+/// What READ CAPACITY(16) returns. Source: SBC-4 5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capacity16 {
     /// RETURNED LOGICAL BLOCK ADDRESS: the last block.

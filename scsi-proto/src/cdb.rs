@@ -152,6 +152,9 @@ mod tests {
         let longest = Cdb::new(&[0x7f; 32]).unwrap();
         assert_eq!(longest.as_bytes(), [0x7f; 32]);
         assert_eq!(longest.padded16(), None);
+        assert_eq!(Cdb::try_from(&[0x7f; 32][..]), Ok(longest));
+        let error = Cdb::try_from(&[0; 33][..]).unwrap_err();
+        assert_eq!(error.to_string(), "a cdb has 1 to 32 bytes, not 33");
     }
 
     #[test]
@@ -160,6 +163,7 @@ mod tests {
         assert_eq!(cdb.padded16(), Some(&[0x28, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0, 0, 0, 0]));
         assert_eq!(cdb.len(), 10);
         assert_eq!(cdb.to_string(), "28010203040506070809");
+        assert_eq!(format!("{cdb:?}"), "Cdb(28010203040506070809)");
     }
 
     #[test]

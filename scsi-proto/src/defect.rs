@@ -4,7 +4,7 @@ use crate::command::Bits;
 use crate::record::record;
 
 record! {
-    /// The header of READ DEFECT DATA(10).
+    /// The header of READ DEFECT DATA(10). Source: SBC-4 5.
     pub struct DefectHeader10: 4 {} {
         /// PLISTV: the primary list is returned.
         plistv: bool [1, 4],
@@ -18,7 +18,7 @@ record! {
 }
 
 record! {
-    /// The header of READ DEFECT DATA(12).
+    /// The header of READ DEFECT DATA(12). Source: SBC-4 5.
     pub struct DefectHeader12: 8 {} {
         /// PLISTV: the primary list is returned.
         plistv: bool [1, 4],
@@ -48,7 +48,14 @@ mod tests {
             DefectHeader12 { length: 8, ..Default::default() }.to_bytes(),
             [0, 0, 0, 0, 0, 0, 0, 8]
         );
-        assert!(DefectHeader12::parse(&[0; 7]).is_err());
+        let mut out = [0xff; 5];
+        assert_eq!(header.emit(&mut out), Ok(4));
+        assert_eq!(out, [0, 0x0d, 0, 0, 0xff]);
+        let error = header.emit(&mut out[..3]).unwrap_err();
+        assert_eq!(error.to_string(), "4 bytes do not fit in a buffer of 3");
+        assert_eq!(out, [0, 0x0d, 0, 0, 0xff]);
+        let error = DefectHeader12::parse(&[0; 7]).unwrap_err();
+        assert_eq!(error.to_string(), "data of 7 bytes ends before byte 8");
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use crate::record::record;
 use crate::wire::{BufferTooSmall, Truncated, Writer};
 
 record! {
-    /// The header of the list.
+    /// The header of the list. Source: SPC-4 6.
     pub struct CopyHeader: 16 {} {
         /// LIST IDENTIFIER.
         list_id: u8 [0],
@@ -27,7 +27,7 @@ record! {
 }
 
 record! {
-    /// An identification descriptor target (E4h) of a block device.
+    /// An identification descriptor target (E4h) of a block device. Source: SPC-4 6.
     pub struct IdentificationTarget: 32 { 0 = 0xe4 } {
         /// LU ID TYPE; 00b is the only one that is not obsolete.
         lu_id_type: Bits<2> [1, 6],
@@ -86,7 +86,7 @@ impl IdentificationTarget {
 }
 
 record! {
-    /// Segment 02h: whole blocks from block device to block device.
+    /// Segment 02h: whole blocks from block device to block device. Source: SPC-4 6.
     pub struct BlockSegment: 28 { 0 = 0x02, 3 = 0x18 } {
         /// DC: the number of blocks counts those of the destination.
         dc: bool [1, 1],
@@ -107,6 +107,7 @@ record! {
 
 record! {
     /// Segment 0Ah: bytes from block device to block device, with an offset into the blocks.
+    /// Source: SPC-4 6.
     pub struct BlockOffsetSegment: 32 { 0 = 0x0a, 3 = 0x1c } {
         /// CAT: residual data goes on to the next segment.
         cat: bool [1, 0],
@@ -127,7 +128,7 @@ record! {
     }
 }
 
-/// A target descriptor.
+/// A target descriptor. Source: SPC-4 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target<'a> {
@@ -137,7 +138,7 @@ pub enum Target<'a> {
     Other(&'a [u8; IdentificationTarget::LEN]),
 }
 
-/// A segment descriptor.
+/// A segment descriptor. Source: SPC-4 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Segment<'a> {
@@ -149,7 +150,7 @@ pub enum Segment<'a> {
     Other(&'a [u8]),
 }
 
-/// A parameter list, laid over received bytes.
+/// A parameter list, laid over received bytes. Source: SPC-4 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopyList<'a> {
     /// The header. Its lengths are what the initiator claims.
@@ -202,7 +203,7 @@ fn split(bytes: &[u8], len: u32) -> (&[u8], &[u8]) {
     bytes.split_at_checked(len).unwrap_or((bytes, &[]))
 }
 
-/// The segment descriptors of a list. Ends with the list, always.
+/// The segment descriptors of a list. Ends with the list, always. Source: SPC-4 6.
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     rest: &'a [u8],
@@ -301,6 +302,30 @@ mod tests {
         assert!(list.segments().eq(segments));
         assert_eq!(CopyList::parse(&out[..107]).unwrap().segments().count(), 1);
         assert!(CopyList::parse(&out[..15]).is_err());
+    }
+
+    #[test]
+    fn other_descriptors_are_kept() {
+        // A vendor specific segment, and one that has not the length of its type.
+        let vendor = [0xc0, 0, 0, 2, 0xaa, 0x55];
+        let short = [0x02, 0, 0, 0];
+        let segments = [Segment::Other(&vendor), Segment::Other(&short)];
+        let mut out = [0xff; 26];
+        assert_eq!(emit(CopyHeader::default(), [], segments, &[], &mut out), Ok(26));
+        assert_eq!(out[8..12], [0, 0, 0, 10]);
+        assert_eq!(out[16..], [0xc0, 0, 0, 2, 0xaa, 0x55, 0x02, 0, 0, 0]);
+        assert!(CopyList::parse(&out).unwrap().segments().eq(segments));
+    }
+
+    #[test]
+    fn targets_end_at_65535_bytes() {
+        let mut out = [0; 0x1_0010];
+        let mut of = |count| {
+            let targets = core::iter::repeat_n(Target::Other(&[0; 32]), count);
+            emit(CopyHeader::default(), targets, [], &[], &mut out)
+        };
+        assert_eq!(of(2047), Ok(0xfff0));
+        assert_eq!(of(2048), Err(BufferTooSmall { needed: 0x1_0010, available: 0xffff }));
     }
 
     proptest! {

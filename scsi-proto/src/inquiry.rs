@@ -68,7 +68,7 @@ open_code! {
     }
 }
 
-/// Standard INQUIRY data. Obsolete and vendor specific fields are not carried.
+/// Standard INQUIRY data. Obsolete and vendor specific fields are not carried. Source: SPC-5 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StandardInquiry {
     /// PERIPHERAL QUALIFIER.

@@ -46,7 +46,7 @@
 //! assert_eq!(table::implied_transfer(&cdb, 512), ImpliedTransfer::Exactly(512));
 //!
 //! let AnyCommand::Write10(write) = AnyCommand::parse(&cdb)? else { unreachable!() };
-//! assert!(write.fua);
+//! assert!(write.fields().fua);
 //!
 //! // A deferred error: an earlier write failed, whatever command this came with.
 //! let sense = Sense::parse(&[0xf1, 0, 3, 0, 0, 0, 8, 10, 0, 0, 0, 0, 0x0c, 0, 0, 0, 0, 0])?;

@@ -124,12 +124,23 @@ mod tests {
         assert_eq!(Lun::from_number(7).0, [0, 7, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Lun::from_number(256).0, [0x41, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Lun::from_number(0x4000).0, [0xd2, 0, 0x40, 0, 0, 0, 0, 0]);
+        assert_eq!(Lun::from_number(300).to_string(), "300");
+        assert_eq!(format!("{:?}", Lun::from_number(300)), "Lun(412C000000000000h)");
+    }
+
+    #[test]
+    fn logical_unit_addressing() {
+        // Method 10b: target 5 on bus 1, logical unit 3.
+        let lun = Lun([0x85, 0x23, 0, 0, 0, 0, 0, 0]);
+        assert_eq!((lun.method(), lun.number()), (AddressMethod::LogicalUnit, None));
+        assert_eq!(lun.to_string(), "8523000000000000h");
     }
 
     #[test]
     fn multi_level_and_well_known_have_no_number() {
         assert_eq!(Lun([0, 1, 0, 1, 0, 0, 0, 0]).number(), None);
         assert_eq!(Lun([1, 1, 0, 0, 0, 0, 0, 0]).number(), None);
+        assert_eq!(Lun([0, 1, 0, 0, 0, 1, 0, 0]).number(), None);
         assert_eq!(Lun::REPORT_LUNS.number(), None);
         assert!(Lun::REPORT_LUNS.is_well_known());
         assert_eq!(Lun::REPORT_LUNS.to_string(), "C101000000000000h");

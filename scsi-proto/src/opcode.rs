@@ -169,5 +169,9 @@ mod tests {
         assert_eq!(Opcode::READ_16.group_length(), Some(16));
         assert_eq!(Opcode::READ_12.group_length(), Some(12));
         assert_eq!(Opcode::VARIABLE_LENGTH.group_length(), None);
+        assert_eq!(Opcode::INQUIRY.group_length(), Some(6));
+        assert_eq!(Opcode::READ_10.group_length(), Some(10));
+        assert_eq!(Opcode::MODE_SENSE_10.group_length(), Some(10));
+        assert_eq!(Opcode(0xff).group_length(), None);
     }
 }

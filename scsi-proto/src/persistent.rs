@@ -6,7 +6,7 @@ use crate::record::record;
 use crate::wire::{self, BufferTooSmall, Truncated, Writer};
 
 open_code! {
-    /// TYPE of a persistent reservation, four bits.
+    /// TYPE of a persistent reservation, four bits. Source: SPC-5 6.
     pub struct ReservationType(u8) {
         WRITE_EXCLUSIVE = 1, "Write Exclusive";
         EXCLUSIVE_ACCESS = 3, "Exclusive Access";
@@ -19,7 +19,7 @@ open_code! {
 
 /// PRGENERATION and what follows it, laid over received bytes.
 ///
-/// Which of the readers fits depends on the service action of the command.
+/// Which of the readers fits depends on the service action of the command. Source: SPC-5 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReservationData<'a> {
     /// PRGENERATION: counts registrations, clears and preemptions.
@@ -126,7 +126,7 @@ fn header(generation: u32, out: &mut [u8]) -> Writer<'_> {
 }
 
 record! {
-    /// The reservation that READ RESERVATION reports.
+    /// The reservation that READ RESERVATION reports. Source: SPC-5 6.
     pub struct Reservation: 16 {} {
         /// RESERVATION KEY of the holder; 0 for the types with all registrants.
         key: u64 [0],
@@ -147,6 +147,7 @@ impl Reservation {
 
 record! {
     /// One registration of READ FULL STATUS, without the TransportID that follows it.
+    /// Source: SPC-5 6.
     pub struct Registration: 24 {} {
         /// RESERVATION KEY.
         key: u64 [0],
@@ -166,7 +167,7 @@ record! {
 }
 
 /// The registrations of READ FULL STATUS, each with its TransportID. Ends with the data, always;
-/// an incomplete last one is left out.
+/// an incomplete last one is left out. Source: SPC-5 6.
 #[derive(Clone, Debug)]
 pub struct FullStatus<'a> {
     rest: &'a [u8],
@@ -187,7 +188,7 @@ impl<'a> Iterator for FullStatus<'a> {
 }
 
 record! {
-    /// What REPORT CAPABILITIES reports.
+    /// What REPORT CAPABILITIES reports. Source: SPC-5 6.
     pub struct Capabilities: 8 { 1 = 8 } {
         /// RLR_C: REPLACE LOST RESERVATION.
         rlr_c: bool [2, 7],
@@ -223,7 +224,7 @@ record! {
 record! {
     /// The PERSISTENT RESERVE OUT parameter list of all service actions but REGISTER AND MOVE.
     ///
-    /// With SPEC_I_PT a length of four bytes and TransportIDs follow.
+    /// With SPEC_I_PT a length of four bytes and TransportIDs follow. Source: SPC-5 6.
     pub struct ReserveOutParameters: 24 {} {
         /// RESERVATION KEY: the key with which the initiator is registered.
         key: u64 [0],
@@ -240,6 +241,7 @@ record! {
 
 record! {
     /// The parameter list of REGISTER AND MOVE, without the TransportID that follows it.
+    /// Source: SPC-5 6.
     pub struct RegisterAndMoveParameters: 24 {} {
         /// RESERVATION KEY: the key with which the initiator is registered.
         key: u64 [0],

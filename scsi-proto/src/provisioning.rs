@@ -9,7 +9,7 @@ use crate::wire::{self, BufferTooSmall, Truncated, Writer};
 const HEADER: usize = 8;
 
 record! {
-    /// One range of an UNMAP parameter list.
+    /// One range of an UNMAP parameter list. Source: SBC-4 5.
     pub struct UnmapDescriptor: 16 {} {
         /// UNMAP LOGICAL BLOCK ADDRESS.
         lba: u64 [0],
@@ -18,7 +18,7 @@ record! {
     }
 }
 
-/// An UNMAP parameter list, laid over received bytes.
+/// An UNMAP parameter list, laid over received bytes. Source: SBC-4 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnmapList<'a> {
     /// UNMAP DATA LENGTH: bytes after byte 1, as the initiator claims them.
@@ -74,7 +74,7 @@ pub fn emit_unmap(
 }
 
 open_code! {
-    /// PROVISIONING STATUS, four bits.
+    /// PROVISIONING STATUS, four bits. Source: SBC-4 5.
     pub struct ProvisioningStatus(u8) {
         MAPPED = 0, "mapped or unknown";
         DEALLOCATED = 1, "deallocated";
@@ -85,7 +85,7 @@ open_code! {
 }
 
 record! {
-    /// One descriptor of GET LBA STATUS: blocks with the same status.
+    /// One descriptor of GET LBA STATUS: blocks with the same status. Source: SBC-4 5.
     pub struct LbaStatusDescriptor: 16 {} {
         /// STARTING LOGICAL BLOCK ADDRESS.
         lba: u64 [0],
@@ -106,7 +106,7 @@ impl LbaStatusDescriptor {
     }
 }
 
-/// What GET LBA STATUS returned, laid over received bytes.
+/// What GET LBA STATUS returned, laid over received bytes. Source: SBC-4 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LbaStatusList<'a> {
     /// PARAMETER DATA LENGTH: bytes after byte 3, as the device claims them.

@@ -7,7 +7,7 @@ use crate::wire::{BufferTooSmall, Truncated, Writer};
 const HEADER: usize = 8;
 const ENTRY: usize = size_of::<Lun>();
 
-/// The LUN list of a target, laid over received bytes.
+/// The LUN list of a target, laid over received bytes. Source: SPC-5 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LunList<'a> {
     /// LUN LIST LENGTH in bytes, as the device claims it.

@@ -6,7 +6,7 @@ use crate::record::record;
 use crate::wire::{self, BufferTooSmall, Truncated, Writer};
 
 record! {
-    /// A command descriptor of the list of all commands.
+    /// A command descriptor of the list of all commands. Source: SPC-5 6.
     pub struct CommandDescriptor: 8 {} {
         /// OPERATION CODE.
         opcode: Opcode [0],
@@ -22,7 +22,7 @@ record! {
 }
 
 record! {
-    /// A command timeouts descriptor.
+    /// A command timeouts descriptor. Source: SPC-5 6.
     pub struct CommandTimeouts: 12 { 1 = 0x0a } {
         /// COMMAND SPECIFIC.
         command_specific: u8 [3],
@@ -33,7 +33,7 @@ record! {
     }
 }
 
-/// The list of all commands, laid over received bytes. Ends with the data, always.
+/// The list of all commands, laid over received bytes. Ends with the data, always. Source: SPC-5 6.
 #[derive(Clone, Debug)]
 pub struct SupportedCommands<'a> {
     rest: &'a [u8],
@@ -90,7 +90,7 @@ pub fn emit_all(
 }
 
 open_code! {
-    /// SUPPORT, three bits.
+    /// SUPPORT, three bits. Source: SPC-5 6.
     pub struct Support(u8) {
         NOT_AVAILABLE = 0, "data not available yet";
         NOT_SUPPORTED = 1, "not supported";
@@ -99,7 +99,7 @@ open_code! {
     }
 }
 
-/// What is told of one command.
+/// What is told of one command. Source: SPC-5 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneCommand<'a> {
     /// SUPPORT.
@@ -151,7 +151,7 @@ impl<'a> OneCommand<'a> {
 }
 
 record! {
-    /// The task management functions of a device, in the short form.
+    /// The task management functions of a device, in the short form. Source: SPC-5 6.
     pub struct TaskManagementFunctions: 4 {} {
         /// ATS: ABORT TASK.
         abort_task: bool [0, 7],
@@ -223,6 +223,22 @@ mod tests {
         assert!(all.eq([(read, None), (capacity, Some(timeouts))]));
         let cut = SupportedCommands::parse(&out[..31]).unwrap();
         assert!(cut.eq([(read, None), (capacity, None)]));
+    }
+
+    #[test]
+    fn one_command_with_timeouts() {
+        let timeouts = CommandTimeouts { recommended_s: 30, ..Default::default() };
+        let usage = Inquiry::USAGE;
+        let usage = usage.as_bytes();
+        let one = OneCommand { support: Support::STANDARD, usage, timeouts: Some(timeouts) };
+        let mut out = [0xff; 22];
+        assert_eq!(one.emit(&mut out), Ok(22));
+        assert_eq!(out[..4], [0, 0x83, 0, 6]);
+        assert_eq!(out[10..], [0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 30]);
+        assert_eq!(OneCommand::parse(&out), Ok(one));
+        let long = OneCommand { usage: &[0; 0x1_0000], ..one };
+        let error = BufferTooSmall { needed: 0x1_0000, available: 0xffff };
+        assert_eq!(long.emit(&mut out), Err(error));
     }
 
     #[test]

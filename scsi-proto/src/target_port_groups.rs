@@ -6,7 +6,7 @@ use crate::record::record;
 use crate::wire::{self, BufferTooSmall, Truncated, Writer};
 
 open_code! {
-    /// ASYMMETRIC ACCESS STATE, four bits.
+    /// ASYMMETRIC ACCESS STATE, four bits. Source: SPC-5 6.
     pub struct AccessState(u8) {
         ACTIVE_OPTIMIZED = 0x0, "active/optimized";
         ACTIVE_NON_OPTIMIZED = 0x1, "active/non-optimized";
@@ -19,7 +19,7 @@ open_code! {
 }
 
 record! {
-    /// A target port group, without the ports that follow it.
+    /// A target port group, without the ports that follow it. Source: SPC-5 6.
     pub struct PortGroup: 8 {} {
         /// PREF: the preferred group.
         pref: bool [0, 7],
@@ -59,14 +59,14 @@ impl PortGroup {
 }
 
 record! {
-    /// A target port of a group.
+    /// A target port of a group. Source: SPC-5 6.
     pub struct Port: 4 {} {
         /// RELATIVE TARGET PORT IDENTIFIER.
         relative_target_port: u16 [2],
     }
 }
 
-/// The ports of one group.
+/// The ports of one group. Source: SPC-5 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ports<'a>(&'a [[u8; Port::LEN]]);
 
@@ -77,7 +77,7 @@ impl<'a> Ports<'a> {
     }
 }
 
-/// Target port groups, laid over received bytes. Ends with the data, always.
+/// Target port groups, laid over received bytes. Ends with the data, always. Source: SPC-5 6.
 #[derive(Clone, Debug)]
 pub struct PortGroups<'a> {
     /// IMPLICIT TRANSITION TIME in seconds, where the data has the extended header.

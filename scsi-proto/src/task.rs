@@ -28,7 +28,7 @@ pub enum TaskAttribute {
     Aca,
 }
 
-/// A logical block address, counted in logical blocks of the addressed unit.
+/// A logical block address, counted in logical blocks of the addressed unit. Source: SBC-4 4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lba(pub u64);
 
@@ -57,5 +57,6 @@ mod tests {
     fn lba_addition_is_checked() {
         assert_eq!(Lba(u64::MAX - 1).checked_add(1), Some(Lba(u64::MAX)));
         assert_eq!(Lba(u64::MAX).checked_add(1), None);
+        assert_eq!(Lba(2048).to_string(), "2048");
     }
 }

@@ -1,10 +1,11 @@
 //! The command table and the typed commands against the recorded facts in `data/cdb-table.csv`.
 //!
 //! That file was checked against other implementations and recorded traffic. The code does not
-//! read it, so that a change on either side shows here.
+//! read it, so that a change on either side shows here: operation code, service action, length and
+//! direction of each row, and of each field its name, its place, its width and the order of its bits.
 
 use scsi_proto::command::{AnyCommand, ParseError};
-use scsi_proto::table::{self, DataDirection};
+use scsi_proto::table::{self, BlockCount, DataDirection, ImpliedTransfer};
 use scsi_proto::{Cdb, Lba};
 
 const FACTS: &str = include_str!("../data/cdb-table.csv");
@@ -19,14 +20,36 @@ struct Row {
     lba: Option<(usize, usize)>,
     /// Transfer length or allocation length.
     length: Option<(usize, usize)>,
+    /// The length is an allocation length.
+    is_allocation: bool,
     flags: &'static str,
     direction: &'static str,
 }
 
-/// A field: its name and the bits that it covers, as (byte, mask).
+/// A field: its name and the bits that it covers, as (byte, mask), the most significant first.
 struct Field {
     name: String,
     bits: Vec<(usize, u8)>,
+}
+
+impl Field {
+    /// Each bit as (byte, mask), the least significant first.
+    fn single_bits(&self) -> impl Iterator<Item = (usize, u8)> {
+        self.bits.iter().rev().flat_map(|&(byte, mask)| {
+            (0..8)
+                .map(|bit| 1 << bit)
+                .filter(move |bit| mask & bit != 0)
+                .map(move |bit| (byte, bit))
+        })
+    }
+
+    /// Whether a typed command may call the field so.
+    fn is_called(&self, name: &str) -> bool {
+        let is_lba = matches!(name, "zone_id" | "zone_start_lba" | "starting_lba");
+        let is_length = name.ends_with("length") || name == "number_of_blocks";
+        let expected = long_name(&self.name);
+        name == expected || expected == "length" && is_length || expected == "lba" && is_lba
+    }
 }
 
 fn rows() -> Vec<Row> {
@@ -50,6 +73,7 @@ impl Row {
             cdb_len: columns[3].parse().ok(),
             lba: position(4),
             length: position(6).or_else(|| position(8)),
+            is_allocation: !columns[8].is_empty(),
             flags: columns[10],
             direction: columns[11],
         }
@@ -90,7 +114,12 @@ impl Row {
         for (name, position) in flags.filter_map(|flag| flag.split_once('@')) {
             let is_key = name == "SA" && self.service_action.is_some();
             if !is_key && !matches!(name, "LBA_MASK" | "ADDL_CDB_LEN") {
-                fields.push(Field { name: name.to_lowercase(), bits: bits(position) });
+                let mut field = Field { name: name.to_lowercase(), bits: bits(position) };
+                // LBA LOW, MID and HIGH are in this order: the first byte is the least significant.
+                if name == "ATA_LBA" && self.cdb_len == Some(12) {
+                    field.bits.reverse();
+                }
+                fields.push(field);
             }
         }
         fields
@@ -101,8 +130,9 @@ impl Row {
 fn bits(position: &str) -> Vec<(usize, u8)> {
     if let Some((first, last)) = position.split_once("..") {
         let last = last.strip_suffix("(interleaved)").unwrap();
-        let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
-        return (first..=last).map(|byte| (byte, 0xff)).collect();
+        assert_eq!((first, last), ("7", "12"), "the LBA registers of a 48-bit ATA command");
+        // SAT-5, ATA PASS-THROUGH(16): LBA (31:24), (7:0), (39:32), (15:8), (47:40), (23:16).
+        return [11, 9, 7, 12, 10, 8].map(|byte| (byte, 0xff)).to_vec();
     }
     if let Some((byte, len)) = position.split_once('+') {
         let (byte, len): (usize, usize) = (byte.parse().unwrap(), len.parse().unwrap());
@@ -201,45 +231,65 @@ fn long_name(name: &str) -> &str {
     }
 }
 
-/// The names of the fields in which two commands differ, from their debug output.
-fn differing_fields(a: &AnyCommand, b: &AnyCommand) -> Vec<String> {
-    let split = |command: &AnyCommand| -> Vec<String> {
-        let text = format!("{command:?}");
-        let fields = text.split_once('{').unwrap().1;
-        // A comma ends a field; commas inside of values do not follow a name and a colon.
-        fields.split(", ").map(str::to_owned).collect()
-    };
-    let pairs = split(a).into_iter().zip(split(b));
-    let differing = pairs.filter(|(a, b)| a != b);
-    differing.map(|(a, _)| a.split(':').next().unwrap().trim().to_owned()).collect()
+/// The fields of a command, from its debug output: name and value.
+fn values(command: &AnyCommand) -> Vec<(String, u64)> {
+    let text = format!("{command:?}");
+    let fields = text.split_once(" { ").unwrap().1.split_once(" }").unwrap().0;
+    let pairs = fields.split(", ").map(|field| field.split_once(": ").unwrap());
+    pairs.map(|(name, text)| (name.to_owned(), value(text))).collect()
 }
 
+/// Reads `true`, `5`, `Bits(5)`, `Opcode(28h READ(10))` or a variant of `PageControl`.
+fn value(text: &str) -> u64 {
+    match text {
+        "false" | "Current" => 0,
+        "true" | "Changeable" => 1,
+        "Default" => 2,
+        "Saved" => 3,
+        _ => match text.strip_prefix("Opcode(") {
+            Some(opcode) => u64::from_str_radix(&opcode[..2], 16).unwrap(),
+            None => text.split(['(', ')']).find_map(|part| part.parse().ok()).expect(text),
+        },
+    }
+}
+
+/// Each bit of each field set alone in a CDB without others, and cleared alone in a CDB with all
+/// fields set: one field changes, it has the name of the row, and it changes by the weight of the
+/// bit. Built again, it is the same CDB, so that the field set to that value sets that bit.
 #[test]
 fn each_field_alone_moves_exactly_its_bits() {
     for usage in AnyCommand::USAGE {
         let fact = fact_of(usage);
-        let zero = AnyCommand::parse(&Cdb::new(&fact.template()).unwrap()).unwrap();
-        for field in fact.fields() {
-            let mut bytes = fact.template();
-            field.bits.iter().for_each(|&(byte, mask)| bytes[byte] |= mask);
-            let cdb = Cdb::new(&bytes).unwrap();
-            let command = AnyCommand::parse(&cdb).unwrap();
-            assert_eq!(command.cdb(), cdb, "{} {}", fact.name, field.name);
-            let differing = differing_fields(&zero, &command);
-            let [found] = &differing[..] else {
-                panic!("{} {} changes {differing:?}", fact.name, field.name);
-            };
-            let is_lba = matches!(&found[..], "zone_id" | "zone_start_lba" | "starting_lba");
-            let is_length = found.ends_with("length") || found == "number_of_blocks";
-            let expected = long_name(&field.name);
-            assert!(
-                found == expected
-                    || expected == "length" && is_length
-                    || expected == "lba" && is_lba,
-                "{}: {expected} is {found}",
-                fact.name
-            );
+        for before in [fact.template(), usage.as_bytes().to_vec()] {
+            let old = AnyCommand::parse(&Cdb::new(&before).unwrap()).unwrap();
+            for field in fact.fields() {
+                for (weight, (byte, bit)) in field.single_bits().enumerate() {
+                    let place = format!("{} {} {byte} {bit:02x}", fact.name, field.name);
+                    let mut bytes = before.clone();
+                    bytes[byte] ^= bit;
+                    let cdb = Cdb::new(&bytes).unwrap();
+                    let new = AnyCommand::parse(&cdb).unwrap();
+                    assert_eq!(new.rebuilt(), cdb, "{place}");
+                    let pairs = values(&old).into_iter().zip(values(&new));
+                    let differing: Vec<_> = pairs.filter(|(old, new)| old != new).collect();
+                    let [((name, old), (_, new))] = &differing[..] else {
+                        panic!("{place} changes {differing:?}");
+                    };
+                    assert!(field.is_called(name), "{place} is {name}");
+                    assert_eq!(old ^ new, 1 << weight, "{place}: {name} {old:x} {new:x}");
+                }
+            }
         }
+    }
+}
+
+/// All fields of the type are in the row, and all fields of the row are in the type.
+#[test]
+fn each_row_has_as_many_fields_as_its_type() {
+    for usage in AnyCommand::USAGE {
+        let fact = fact_of(usage);
+        let names: Vec<_> = values(&AnyCommand::parse(usage).unwrap());
+        assert_eq!(names.len(), fact.fields().len(), "{}: {names:?}", fact.name);
     }
 }
 
@@ -260,5 +310,58 @@ fn every_other_bit_is_refused() {
                 assert!(result == expected || other_action, "{} {byte} {bit:02x}", fact.name);
             }
         }
+    }
+}
+
+/// What a row says about the data of a command whose length field has 3 and whose flags are clear.
+fn implied(fact: &Row) -> ImpliedTransfer {
+    use ImpliedTransfer::{AtMost, Exactly, None, Unknown};
+    let has = |flag| fact.flags.split(' ').any(|found| found.starts_with(flag));
+    match fact.direction {
+        "none" => None,
+        _ if has("LAYOUT=not_recorded") => Unknown,
+        _ if has("FIXED_DATA_IN=8") => Exactly(8),
+        // A flag that is clear: no parameter list, no comparison, no transfer.
+        "out/none" if has("FMTDATA@") || has("BYTCHK@") => None,
+        "in/out/none" if has("T_LENGTH@") => None,
+        _ if has("XLEN=implied_by_param_header") => Unknown,
+        _ if has("XLEN=param_bytes") || has("XLEN=bytes") => Exactly(3),
+        _ if has("DATA_OUT=2*XLEN*block") => Exactly(2 * 3 * 512),
+        // One block for all that are written.
+        _ if fact.name.starts_with("WRITE SAME") => Exactly(512),
+        _ if has("XLEN=blocks") => Exactly(3 * 512),
+        _ if fact.is_allocation => AtMost(3),
+        _ => Unknown,
+    }
+}
+
+#[test]
+fn table_implies_the_length_of_data() {
+    for fact in rows() {
+        let mut cdb = fact.template();
+        if let Some((byte, len)) = fact.length {
+            cdb[byte + len - 1] = 3;
+        }
+        let found = table::implied_transfer(&Cdb::new(&cdb).unwrap(), 512);
+        assert_eq!(found, implied(&fact), "{}", fact.name);
+    }
+}
+
+#[test]
+fn table_knows_what_a_length_of_zero_means() {
+    for fact in rows() {
+        let cdb = Cdb::new(&fact.template()).unwrap();
+        let has = |flag| fact.flags.split(' ').any(|found| found.starts_with(flag));
+        let addresses_blocks = fact.lba.is_some() && fact.length.is_some() && has("XLEN=blocks");
+        let expected = if !addresses_blocks {
+            None
+        } else if has("XLEN0=256") {
+            Some(BlockCount::Blocks(256))
+        } else if has("XLEN0=to_end") {
+            Some(BlockCount::ToEnd)
+        } else {
+            Some(BlockCount::Blocks(0))
+        };
+        assert_eq!(table::lookup(&cdb).unwrap().blocks(&cdb), expected, "{}", fact.name);
     }
 }

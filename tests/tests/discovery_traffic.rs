@@ -104,7 +104,8 @@ fn assert_sense(command: &Command, outcome: Outcome, sense: &[u8], expected: (u8
 /// Bytes that the device has for a command with an allocation length: what it says when asked for all, by the length in
 /// the data itself.
 fn full_length(world: &mut World, command: &Command) -> Option<u32> {
-    let (field, length): (Range<usize>, fn(&[u8]) -> usize) = match command.cdb[0] {
+    type Length = fn(&[u8]) -> usize;
+    let (field, length): (Range<usize>, Length) = match command.cdb[0] {
         0x03 => (4..5, |data| 8 + usize::from(data[7])),
         0x12 if command.cdb[1] & 1 == 0 => (3..5, |data| 5 + usize::from(data[4])),
         0x12 => (3..5, |data| 4 + be(&data[2..4])),

@@ -121,7 +121,9 @@ impl Device {
         let invalid_opcode = Reply::check(SenseKey::ILLEGAL_REQUEST, 0x20, 0);
         let mut out = [0; 4096];
         let len = match AnyCommand::parse(&probe.cdb).expect("well formed") {
-            AnyCommand::Inquiry(inquiry) if inquiry.evpd => return self.vpd_page(inquiry),
+            AnyCommand::Inquiry(inquiry) if inquiry.fields().evpd => {
+                return self.vpd_page(inquiry.fields());
+            }
             AnyCommand::Inquiry(_) if !self.luns.contains(&probe.nexus.lun) => {
                 out[..5].copy_from_slice(&[0x7f, 0, 6, 2, 0]);
                 5
@@ -138,11 +140,11 @@ impl Device {
             AnyCommand::ReadCapacity16(_) if self.has_capacity16 => {
                 self.capacity.emit(&mut out).expect("room")
             }
-            AnyCommand::ModeSense6(m) if m.dbd => {
-                return self.mode(ModeForm::Six, m.page_code.get());
+            AnyCommand::ModeSense6(m) if m.fields().dbd => {
+                return self.mode(ModeForm::Six, m.fields().page_code.get());
             }
-            AnyCommand::ModeSense10(m) if m.dbd => {
-                return self.mode(ModeForm::Ten, m.page_code.get());
+            AnyCommand::ModeSense10(m) if m.fields().dbd => {
+                return self.mode(ModeForm::Ten, m.fields().page_code.get());
             }
             _ => return invalid_opcode,
         };

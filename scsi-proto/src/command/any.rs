@@ -2,6 +2,7 @@
 
 use super::dispatch::{self, Key};
 use super::*;
+use crate::opcode::ServiceActionAt;
 
 type Parser = fn(&Cdb) -> Result<AnyCommand, ParseError>;
 
@@ -13,14 +14,15 @@ macro_rules! any_command {
         pub enum AnyCommand {
             $(
                 #[doc = concat!("See [`", stringify!($ty), "`].")]
-                $ty($ty),
+                $ty(Checked<$ty>),
             )+
             /// An operation code or service action without a type here, vendor codes among them.
             Other(Cdb),
         }
 
         impl AnyCommand {
-            /// Reads `cdb`.
+            /// Finds which command `cdb` is, and checks that it has the format of that command.
+            /// [`Checked::fields`] reads the fields.
             ///
             /// # Errors
             ///
@@ -33,7 +35,17 @@ macro_rules! any_command {
             #[must_use = "the CDB is the only result"]
             pub fn cdb(&self) -> Cdb {
                 match self {
-                    $(Self::$ty(command) => command.cdb(),)+
+                    $(Self::$ty(checked) => checked.cdb(),)+
+                    Self::Other(cdb) => *cdb,
+                }
+            }
+
+            /// The CDB built anew from the fields: equal to [`cdb`](Self::cdb), as tests show.
+            #[doc(hidden)]
+            #[must_use = "the CDB is the only result"]
+            pub fn rebuilt(&self) -> Cdb {
+                match self {
+                    $(Self::$ty(checked) => checked.fields().cdb(),)+
                     Self::Other(cdb) => *cdb,
                 }
             }
@@ -48,7 +60,10 @@ macro_rules! any_command {
             $(
                 let mut slots = Key::of::<$ty>().slots();
                 while slots.0 < slots.1 {
-                    parsers[slots.0] = $ty::parse_any;
+                    parsers[slots.0] = |cdb| {
+                        let format = const { &$ty::FORMAT };
+                        format.admit(cdb, |cdb| AnyCommand::$ty(Checked::new(*cdb)))
+                    };
                     slots.0 += 1;
                 }
             )+
@@ -57,31 +72,29 @@ macro_rules! any_command {
 
         static BY_SLOT: [Parser; dispatch::SLOTS] = PARSERS;
 
-        /// The parser of each operation code without service actions, and [`by_slot`] for the
-        /// others, so that the frequent commands take one jump.
+        /// The parser of each operation code, or what looks for the service action first. The
+        /// frequent commands take one jump.
         static BY_OPCODE: [Parser; 256] = {
-            let mut parsers: [Parser; 256] = [by_slot; _];
+            let mut parsers = [PARSERS[0]; 256];
             let mut opcode = 0;
             while opcode < parsers.len() {
-                if let Some(slot) = dispatch::only_slot(Opcode(opcode as u8)) {
-                    parsers[opcode] = PARSERS[slot];
-                }
+                let code = Opcode(opcode as u8);
+                parsers[opcode] = match code.service_action_at() {
+                    ServiceActionAt::Nowhere => PARSERS[dispatch::slot(code)],
+                    ServiceActionAt::Byte1 => |cdb| BY_SLOT[dispatch::slot_by_byte1(cdb)](cdb),
+                    ServiceActionAt::Bytes8And9 => {
+                        |cdb| BY_SLOT[dispatch::slot_by_bytes8_and_9(cdb)](cdb)
+                    }
+                };
                 opcode += 1;
             }
             parsers
         };
 
-        fn by_slot(cdb: &Cdb) -> Result<AnyCommand, ParseError> {
-            match dispatch::slot(cdb).and_then(|slot| BY_SLOT.get(slot)) {
-                Some(parse) => parse(cdb),
-                None => Ok(AnyCommand::Other(*cdb)),
-            }
-        }
-
         $(
             impl From<$ty> for AnyCommand {
                 fn from(command: $ty) -> Self {
-                    Self::$ty(command)
+                    Self::$ty(command.into())
                 }
             }
         )+
@@ -144,5 +157,16 @@ mod tests {
         let expected = ParseError::ReservedBits { byte: 1, bits: 0x02 };
         assert_eq!(AnyCommand::parse(&fua_nv), Err(expected));
         assert_eq!(expected.to_string(), "reserved bits 02h set in cdb byte 1");
+    }
+
+    #[test]
+    fn another_command_is_refused() {
+        let get_lba_status = GetLbaStatus16::default().cdb();
+        let refused = |cdb| ReadCapacity16::parse(&cdb).unwrap_err().to_string();
+        assert_eq!(refused(Read10::default().cdb()), "operation code is READ(10)");
+        assert_eq!(refused(get_lba_status), "service action is 12h");
+        assert_eq!(refused(Cdb::from_array([0x9e])), "service action is missing");
+        let short = Cdb::from_array([0x9e, 0x10]);
+        assert_eq!(refused(short), "cdb has 2 bytes, the command has 16");
     }
 }

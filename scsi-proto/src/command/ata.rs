@@ -2,18 +2,18 @@
 
 use super::field::{Control, Field};
 use super::layout::{Format, command, control_at, put, take};
-use super::{AnyCommand, Bits, Command, ParseError};
+use super::{Bits, Checked, Command, ParseError};
 use crate::cdb::Cdb;
 use crate::opcode::Opcode;
 
 /// The LBA registers of a 24-bit ATA command: low, mid and high byte in this order.
 ///
-/// The four bits above them are in DEVICE.
+/// The four bits above them are in DEVICE. Source: SAT-5 12.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AtaLba24(u32);
 
 /// The LBA registers of a 48-bit ATA command: for low, mid and high the previous register
-/// contents (bits 47:24) before the current ones (bits 23:0).
+/// contents (bits 47:24) before the current ones (bits 23:0). Source: SAT-5 12.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AtaLba48(u64);
 
@@ -72,7 +72,7 @@ impl Field for AtaLba48 {
 }
 
 command! {
-    /// Source: SAT-5.
+    /// Source: SAT-5 12.
     AtaPassThrough16 = "ATA PASS-THROUGH(16)", ATA_PASS_THROUGH_16, 16 {
         /// MULTIPLE_COUNT: log2 of the blocks per DRQ data block.
         multiple_count: Bits<3> [1, 5],
@@ -106,7 +106,7 @@ command! {
 }
 
 command! {
-    /// Source: SAT-5.
+    /// Source: SAT-5 12.
     AtaPassThrough12 = "ATA PASS-THROUGH(12)", ATA_PASS_THROUGH_12, 12 {
         /// MULTIPLE_COUNT: log2 of the blocks per DRQ data block.
         multiple_count: Bits<3> [1, 5],
@@ -152,6 +152,7 @@ mod tests {
         let read_dma = AtaPassThrough12 { ata_lba, ..Default::default() };
         assert_eq!(read_dma.cdb().as_bytes()[5..8], [3, 2, 1]);
         assert_eq!(AtaPassThrough12::parse(&read_dma.cdb()), Ok(read_dma));
+        assert_eq!((ata_lba.get(), read_dma_ext.ata_lba.get()), (0x01_0203, 0x4746_3938_2f20));
         assert_eq!(AtaLba24::new(1 << 24), None);
         assert_eq!(AtaLba48::new(1 << 48), None);
     }

@@ -112,6 +112,8 @@ mod tests {
         assert_eq!(opcode(last32 + 1, 0), 0x88);
         assert_eq!(opcode(0, 0xffff), 0x28);
         assert_eq!(opcode(0, 0x1_0000), 0x88);
+        let far = write(Lba(0x1_0000_0000), 0x2_0000, fua).unwrap();
+        assert_eq!(far.to_string(), "8a080000000100000000000200000000");
     }
 
     #[test]
@@ -121,6 +123,8 @@ mod tests {
         let error = RangeError { lba: Lba(u64::MAX), blocks: 2 };
         assert_eq!(read(Lba(u64::MAX), 2, plain), Err(error));
         assert_eq!(write(Lba(u64::MAX), 2, plain), Err(error));
+        let text = "2 blocks from block 18446744073709551615 pass block 2^64 - 1";
+        assert_eq!(error.to_string(), text);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::field::{Control, Field};
 use super::layout::{Format, command, control_at, put, take};
-use super::{AnyCommand, Bits, Command, ParseError};
+use super::{Bits, Checked, Command, ParseError};
 use crate::cdb::Cdb;
 use crate::opcode::Opcode;
 

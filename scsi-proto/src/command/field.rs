@@ -142,6 +142,12 @@ mod tests {
     }
 
     #[test]
+    fn naca_is_bit_2_of_control() {
+        assert!(Control(0x04).naca());
+        assert!(!Control(0xfb).naca());
+    }
+
+    #[test]
     fn page_control_keeps_its_value() {
         for raw in 0..4 {
             assert_eq!(PageControl::from_raw(raw).into_raw(), raw);

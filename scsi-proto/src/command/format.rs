@@ -2,7 +2,7 @@
 
 use super::field::{Control, Field};
 use super::layout::{Format, command, control_at, put, take};
-use super::{AnyCommand, Bits, Command, ParseError};
+use super::{Bits, Checked, Command, ParseError};
 use crate::cdb::Cdb;
 use crate::opcode::Opcode;
 
@@ -61,7 +61,7 @@ command! {
 }
 
 command! {
-    /// Source: SBC-3, obsolete since SBC-4.
+    /// Source: SBC-3 5, obsolete since SBC-4.
     ReadLong10 = "READ LONG(10)", READ_LONG_10, 10 {
         /// PBLOCK: the physical block that contains the logical block.
         pblock: bool [1, 2],
@@ -147,7 +147,7 @@ command! {
 }
 
 command! {
-    /// Source: SBC-3, obsolete since SBC-4.
+    /// Source: SBC-3 5, obsolete since SBC-4.
     ReadLong16 = "READ LONG(16)", SERVICE_ACTION_IN_16 / 0x11, 16 {
         /// LOGICAL BLOCK ADDRESS.
         lba: u64 [2],

@@ -63,29 +63,37 @@ const fn cover(mut mask: Padded, bits: u32, byte: usize, lsb: u32) -> Padded {
 pub(super) struct Format {
     pub(super) opcode: Opcode,
     pub(super) service_action: Option<u16>,
-    pub(super) len: usize,
+    len: usize,
     /// The CDB with all fields zero.
     pub(super) template: Padded,
     /// Ones where fields are.
-    pub(super) fields: Padded,
+    fields: Padded,
+    /// Ones where the operation code and the service action are.
+    key: Padded,
 }
 
 impl Format {
     pub(super) const fn new(opcode: Opcode, service_action: Option<u16>, len: usize) -> Self {
         let mut template = [0; Cdb::LEN_MAX];
         template[0] = opcode.0;
+        let mut key = [0; Cdb::LEN_MAX];
+        key[0] = 0xff;
         match (opcode.service_action_at(), service_action) {
             // One command for all service actions of its operation code has it as a field.
             (ServiceActionAt::Nowhere | ServiceActionAt::Byte1, None) => {}
-            (ServiceActionAt::Byte1, Some(action)) if action < 0x20 => template[1] = action as u8,
+            (ServiceActionAt::Byte1, Some(action)) if action < 0x20 => {
+                template[1] = action as u8;
+                key[1] = 0x1f;
+            }
             (ServiceActionAt::Bytes8And9, Some(action)) => {
                 template[7] = len as u8 - 8;
                 [template[8], template[9]] = action.to_be_bytes();
+                [key[8], key[9]] = [0xff; 2];
             }
             _ => panic!("the service action does not go with the operation code"),
         }
         let fields = cover([0; Cdb::LEN_MAX], 8, control_at(opcode, len), 0);
-        Self { opcode, service_action, len, template, fields }
+        Self { opcode, service_action, len, template, fields, key }
     }
 
     /// Adds a field. Fails to compile when it overlaps another one or leaves the CDB.
@@ -106,41 +114,64 @@ impl Format {
         Cdb::from_padded::<LEN>(usage)
     }
 
-    /// Whether everything outside of the fields is as it has to be.
-    #[inline]
-    pub(super) fn matches(&self, cdb: &Cdb) -> bool {
+    /// What `accept` makes of `cdb`, if everything that is not a field is as it has to be.
+    #[inline(always)]
+    pub(super) fn admit<T>(
+        &self,
+        cdb: &Cdb,
+        accept: impl FnOnce(&Cdb) -> T,
+    ) -> Result<T, ParseError> {
         // Padding is zero in a Cdb, so the second half of short formats needs no look.
-        let halves = if self.len <= 16 { 1 } else { 2 };
-        let wrong = (0..halves).fold(0, |wrong, half| {
-            let word = |bytes: &Padded| u128::from_ne_bytes(bytes.as_chunks().0[half]);
-            wrong | (word(cdb.padded32()) ^ word(&self.template)) & !word(&self.fields)
-        });
-        wrong == 0 && cdb.len() == self.len
+        let words = if self.len <= 16 { 0..2 } else { 0..4 };
+        for number in words {
+            let wrong = self.wrong_bits(cdb, number);
+            if wrong != 0 {
+                return self.refuse(cdb, number, wrong);
+            }
+        }
+        if cdb.len() != self.len {
+            return self.refuse(cdb, 0, 0);
+        }
+        Ok(accept(cdb))
     }
 
-    /// Why `cdb`, which does not match, does not.
+    /// The bits of one of the four words that are neither fields nor as they have to be.
+    #[inline(always)]
+    fn wrong_bits(&self, cdb: &Cdb, number: usize) -> u64 {
+        let expected = word(&self.template, number);
+        (word(cdb.padded32(), number) ^ expected) & !word(&self.fields, number)
+    }
+
+    /// Says why: the first word with wrong bits and these, or none where only the length is wrong.
+    ///
+    /// The result is made here in the caller's type: moved from type to type, it would cost as
+    /// much as the comparison.
     #[cold]
     #[inline(never)]
-    pub(super) fn refuse<T>(&self, cdb: &Cdb) -> Result<T, ParseError> {
-        Err(self.mismatch(cdb))
+    fn refuse<T>(&self, cdb: &Cdb, number: usize, wrong: u64) -> Result<T, ParseError> {
+        if wrong & word(&self.key, number) != 0 {
+            return Err(self.wrong_key(cdb));
+        }
+        if cdb.len() != self.len {
+            return Err(ParseError::WrongLength { expected: self.len, found: cdb.len() });
+        }
+        let bit = wrong.trailing_zeros() & !7;
+        let byte = 8 * number as u8 + (bit / 8) as u8;
+        Err(ParseError::ReservedBits { byte, bits: (wrong >> bit) as u8 })
     }
 
-    fn mismatch(&self, cdb: &Cdb) -> ParseError {
+    fn wrong_key(&self, cdb: &Cdb) -> ParseError {
         if cdb.opcode() != self.opcode {
             return ParseError::WrongOpcode { found: cdb.opcode() };
         }
-        if self.service_action.is_some() && cdb.service_action() != self.service_action {
-            return ParseError::WrongServiceAction { found: cdb.service_action() };
-        }
-        let wrong_length = ParseError::WrongLength { expected: self.len, found: cdb.len() };
-        if cdb.len() != self.len {
-            return wrong_length;
-        }
-        let constant = self.template.iter().zip(&self.fields);
-        let wrong = cdb.padded32().iter().zip(constant).map(|(b, (t, f))| (b ^ t) & !f);
-        let found = (0..).zip(wrong).find(|&(_, bits)| bits != 0);
-        found.map_or(wrong_length, |(byte, bits)| ParseError::ReservedBits { byte, bits })
+        ParseError::WrongServiceAction { found: cdb.service_action() }
     }
+}
+
+/// Eight bytes at once, the first of them the least significant.
+#[inline(always)]
+fn word(bytes: &Padded, number: usize) -> u64 {
+    u64::from_le_bytes(bytes.as_chunks().0[number])
 }
 
 /// The CONTROL byte is the last one, except in variable length CDBs, where it is byte 1.
@@ -170,23 +201,13 @@ macro_rules! command {
         }
 
         impl $ty {
-            const FORMAT: Format =
+            pub(super) const FORMAT: Format =
                 Format::new(Opcode::$opcode, [$(Some($action),)? None][0], $len)
                     $(.with(<$field_ty as Field>::BITS, $byte, 0 $(+ $lsb)?))*;
 
-            /// As [`Command::parse`], without a detour of the fields over the stack.
-            #[inline]
-            pub(super) fn parse_any(cdb: &Cdb) -> Result<AnyCommand, ParseError> {
-                if !const { &Self::FORMAT }.matches(cdb) {
-                    return const { &Self::FORMAT }.refuse(cdb);
-                }
-                Ok(AnyCommand::$ty(Self::read(cdb)))
-            }
-
             /// Takes the fields out of a CDB that has this format.
-            #[inline(always)]
-            fn read(cdb: &Cdb) -> Self {
-                let bytes = cdb.padded32();
+            #[inline]
+            fn read(bytes: &[u8; Cdb::LEN_MAX]) -> Self {
                 Self {
                     $($field: take::<_, $byte, { 0 $(+ $lsb)? }, _>(bytes),)*
                     control: Control(bytes[const { control_at(Opcode::$opcode, $len) }]),
@@ -209,13 +230,67 @@ macro_rules! command {
             }
 
             #[inline]
+            fn check(cdb: &Cdb) -> Result<Checked<Self>, ParseError> {
+                const { &Self::FORMAT }.admit(cdb, |cdb| Checked::new(*cdb))
+            }
+
+            #[inline]
+            fn fields(checked: &Checked<Self>) -> Self {
+                Self::read(checked.bytes())
+            }
+
+            #[inline]
             fn parse(cdb: &Cdb) -> Result<Self, ParseError> {
-                if !const { &Self::FORMAT }.matches(cdb) {
-                    return const { &Self::FORMAT }.refuse(cdb);
-                }
-                Ok(Self::read(cdb))
+                const { &Self::FORMAT }.admit(cdb, |cdb| Self::read(cdb.padded32()))
             }
         }
     };
 }
 pub(super) use command;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_and_constants_make_the_usage() {
+        // PERSISTENT RESERVE OUT with its service action and two of its fields.
+        let format = Format::new(Opcode::PERSISTENT_RESERVE_OUT, Some(3), 10);
+        let format = format.with(4, 2, 4).with(32, 5, 0);
+        let usage = format.usage::<10>();
+        assert_eq!(usage, Cdb::from_array([0x5f, 3, 0xf0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff]));
+    }
+
+    #[test]
+    fn variable_length_has_its_action_in_bytes_8_and_9() {
+        let format = Format::new(Opcode::VARIABLE_LENGTH, Some(0x1234), 32).with(12, 10, 2);
+        let usage = format.usage::<32>();
+        let expected = [0x7f, 0xff, 0, 0, 0, 0, 0, 24, 0x12, 0x34, 0x3f, 0xfc];
+        assert_eq!(usage.as_bytes()[..12], expected);
+        assert_eq!(usage.as_bytes()[12..], [0; 20]);
+    }
+
+    #[test]
+    #[should_panic(expected = "fields overlap")]
+    fn fields_do_not_overlap() {
+        let _ = Format::new(Opcode::INQUIRY, None, 6).with(16, 2, 0).with(1, 3, 7);
+    }
+
+    #[test]
+    #[should_panic(expected = "fields overlap")]
+    fn control_is_a_field() {
+        let _ = Format::new(Opcode::INQUIRY, None, 6).with(16, 4, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "field outside of the CDB")]
+    fn fields_do_not_leave_the_cdb() {
+        let _ = Format::new(Opcode::INQUIRY, None, 6).with(16, 5, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "the service action does not go with the operation code")]
+    fn service_action_has_five_bits() {
+        let _ = Format::new(Opcode::MAINTENANCE_IN, Some(0x20), 12);
+    }
+}

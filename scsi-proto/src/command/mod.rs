@@ -13,6 +13,7 @@ mod any;
 mod ata;
 mod block;
 mod build;
+mod checked;
 mod copy;
 mod diagnostic;
 mod dispatch;
@@ -42,6 +43,7 @@ pub use block::{
     WriteSame16,
 };
 pub use build::{Access, RangeError, flush_all, read, write};
+pub use checked::Checked;
 pub use copy::{
     CopyOperationAbort, ExtendedCopyLid1, ExtendedCopyLid4, PopulateToken, ReceiveCopyDataLid1,
     ReceiveCopyDataLid4, ReceiveCopyFailureDetailsLid1, ReceiveCopyOperatingParameters,
@@ -120,7 +122,18 @@ pub trait Command: Copy + Sized {
     #[must_use = "the CDB is the only result"]
     fn cdb(&self) -> Cdb;
 
-    /// Reads the fields of `cdb`.
+    /// Finds `cdb` to have the format of this command, and reads no field.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] for every CDB that no value of this type encodes to.
+    fn check(cdb: &Cdb) -> Result<Checked<Self>, ParseError>;
+
+    /// The fields of a CDB that has the format of this command.
+    #[must_use = "the fields are the only result"]
+    fn fields(checked: &Checked<Self>) -> Self;
+
+    /// Checks `cdb` and reads its fields.
     ///
     /// # Errors
     ///
@@ -163,7 +176,7 @@ pub enum ParseError {
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WrongOpcode { found } => write!(f, "operation code is {found:?}"),
+            Self::WrongOpcode { found } => write!(f, "operation code is {found}"),
             Self::WrongServiceAction { found: Some(found) } => {
                 write!(f, "service action is {found:02X}h")
             }

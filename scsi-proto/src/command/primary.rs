@@ -2,7 +2,7 @@
 
 use super::field::{Control, Field};
 use super::layout::{Format, command, control_at, put, take};
-use super::{AnyCommand, Bits, Command, PageControl, ParseError};
+use super::{Bits, Checked, Command, PageControl, ParseError};
 use crate::cdb::Cdb;
 use crate::opcode::Opcode;
 

@@ -2,22 +2,22 @@
 
 use super::field::{Control, Field};
 use super::layout::{Format, command, control_at, put, take};
-use super::{AnyCommand, Bits, Command, ParseError};
+use super::{Bits, Checked, Command, ParseError};
 use crate::cdb::Cdb;
 use crate::opcode::Opcode;
 
 command! {
-    /// Source: SPC-2, obsolete since SPC-3.
+    /// Source: SPC-2 7, obsolete since SPC-3.
     Reserve6 = "RESERVE(6)", RESERVE_6, 6 {}
 }
 
 command! {
-    /// Source: SPC-2, obsolete since SPC-3.
+    /// Source: SPC-2 7, obsolete since SPC-3.
     Release6 = "RELEASE(6)", RELEASE_6, 6 {}
 }
 
 command! {
-    /// Source: SPC-2, obsolete since SPC-3.
+    /// Source: SPC-2 7, obsolete since SPC-3.
     Reserve10 = "RESERVE(10)", RESERVE_10, 10 {
         /// 3RDPTY: on behalf of another device.
         third_party: bool [1, 4],
@@ -31,7 +31,7 @@ command! {
 }
 
 command! {
-    /// Source: SPC-2, obsolete since SPC-3.
+    /// Source: SPC-2 7, obsolete since SPC-3.
     Release10 = "RELEASE(10)", RELEASE_10, 10 {
         /// 3RDPTY: on behalf of another device.
         third_party: bool [1, 4],

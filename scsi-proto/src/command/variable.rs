@@ -2,12 +2,12 @@
 
 use super::field::{Control, Field};
 use super::layout::{Format, command, control_at, put, take};
-use super::{AnyCommand, Bits, Command, ParseError};
+use super::{Bits, Checked, Command, ParseError};
 use crate::cdb::Cdb;
 use crate::opcode::Opcode;
 
 command! {
-    /// Source: SBC-3, obsolete since SBC-3/4.
+    /// Source: SBC-3 5, obsolete since SBC-3/4.
     XdRead32 = "XDREAD(32)", VARIABLE_LENGTH / 0x0003, 32 {
         /// GROUP NUMBER.
         group: Bits<6> [6],
@@ -19,7 +19,7 @@ command! {
 }
 
 command! {
-    /// Source: SBC-3, obsolete since SBC-3/4.
+    /// Source: SBC-3 5, obsolete since SBC-3/4.
     XdWrite32 = "XDWRITE(32)", VARIABLE_LENGTH / 0x0004, 32 {
         /// GROUP NUMBER.
         group: Bits<6> [6],
@@ -31,7 +31,7 @@ command! {
 }
 
 command! {
-    /// Source: SBC-3, obsolete since SBC-3/4.
+    /// Source: SBC-3 5, obsolete since SBC-3/4.
     XpWrite32 = "XPWRITE(32)", VARIABLE_LENGTH / 0x0006, 32 {
         /// GROUP NUMBER.
         group: Bits<6> [6],
@@ -43,7 +43,7 @@ command! {
 }
 
 command! {
-    /// Source: SBC-3, obsolete since SBC-3/4.
+    /// Source: SBC-3 5, obsolete since SBC-3/4.
     XdWriteRead32 = "XDWRITEREAD(32)", VARIABLE_LENGTH / 0x0007, 32 {
         /// GROUP NUMBER.
         group: Bits<6> [6],

@@ -2,12 +2,12 @@
 
 use super::field::{Control, Field};
 use super::layout::{Format, command, control_at, put, take};
-use super::{AnyCommand, Bits, Command, ParseError};
+use super::{Bits, Checked, Command, ParseError};
 use crate::cdb::Cdb;
 use crate::opcode::Opcode;
 
 command! {
-    /// Source: ZBC-2.
+    /// Source: ZBC-2 5.
     CloseZone = "CLOSE ZONE", ZBC_OUT / 0x01, 16 {
         /// ZONE ID: the first block of the zone.
         zone_id: u64 [2],
@@ -19,7 +19,7 @@ command! {
 }
 
 command! {
-    /// Source: ZBC-2.
+    /// Source: ZBC-2 5.
     FinishZone = "FINISH ZONE", ZBC_OUT / 0x02, 16 {
         /// ZONE ID: the first block of the zone.
         zone_id: u64 [2],
@@ -31,7 +31,7 @@ command! {
 }
 
 command! {
-    /// Source: ZBC-2.
+    /// Source: ZBC-2 5.
     OpenZone = "OPEN ZONE", ZBC_OUT / 0x03, 16 {
         /// ZONE ID: the first block of the zone.
         zone_id: u64 [2],
@@ -43,7 +43,7 @@ command! {
 }
 
 command! {
-    /// Source: ZBC-2.
+    /// Source: ZBC-2 5.
     ResetWritePointer = "RESET WRITE POINTER", ZBC_OUT / 0x04, 16 {
         /// ZONE ID: the first block of the zone.
         zone_id: u64 [2],
@@ -55,7 +55,7 @@ command! {
 }
 
 command! {
-    /// Source: ZBC-2.
+    /// Source: ZBC-2 5.
     SequentializeZone = "SEQUENTIALIZE ZONE", ZBC_OUT / 0x10, 16 {
         /// ZONE ID: the first block of the zone.
         zone_id: u64 [2],
@@ -67,7 +67,7 @@ command! {
 }
 
 command! {
-    /// Source: ZBC-2.
+    /// Source: ZBC-2 5.
     ReportZones = "REPORT ZONES", ZBC_IN / 0x00, 16 {
         /// ZONE START LBA: report zones from the one with this block on.
         zone_start_lba: u64 [2],

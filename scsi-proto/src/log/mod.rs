@@ -11,7 +11,7 @@ use crate::sense::AdditionalSense;
 use crate::wire::{BufferTooSmall, Truncated, Writer};
 
 open_code! {
-    /// A log PAGE CODE, six bits.
+    /// A log PAGE CODE, six bits. Source: SPC-5 7.3.
     pub struct LogPageCode(u8) {
         SUPPORTED_PAGES = 0x00, "Supported Log Pages";
         WRITE_ERROR_COUNTERS = 0x02, "Write Error Counters";
@@ -25,7 +25,7 @@ open_code! {
     }
 }
 
-/// A log page, laid over received bytes.
+/// A log page, laid over received bytes. Source: SPC-5 7.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogPage<'a> {
     /// DS: the page is not saved.
@@ -134,7 +134,7 @@ pub mod counter {
 }
 
 record! {
-    /// The header of a log parameter.
+    /// The header of a log parameter. Source: SPC-5 7.3.
     pub struct ParameterHeader: 4 {} {
         /// PARAMETER CODE.
         code: u16 [0],
@@ -153,7 +153,7 @@ record! {
 }
 
 /// The parameters of a log page with their values. Ends with the data, always; an incomplete last
-/// one is left out.
+/// one is left out. Source: SPC-5 7.3.
 #[derive(Clone, Debug)]
 pub struct LogParameters<'a> {
     rest: &'a [u8],
@@ -173,7 +173,7 @@ impl<'a> Iterator for LogParameters<'a> {
 }
 
 record! {
-    /// The general parameter of Informational Exceptions, up to the temperature.
+    /// The general parameter of Informational Exceptions, up to the temperature. Source: SPC-5 7.3.
     pub struct InformationalException: 3 {} {
         /// ADDITIONAL SENSE CODE; 0 means that no failure is predicted.
         asc: u8 [0],

@@ -17,6 +17,7 @@ use crate::wire::{BufferTooSmall, Writer};
 /// assert_eq!(data.finish_sense()?, 4 + 8 + 20);
 /// # Ok::<(), scsi_proto::BufferTooSmall>(())
 /// ```
+/// Source: SPC-5 7.5.
 pub struct ModeBuilder<'a> {
     writer: Writer<'a>,
     form: ModeForm,

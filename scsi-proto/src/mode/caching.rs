@@ -7,6 +7,7 @@ use super::page_code;
 use crate::wire::{self, BufferTooSmall, Truncated};
 
 /// SYNC_PROG: what a SYNCHRONIZE CACHE that runs in the background does to other commands.
+/// Source: SBC-4 6.5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SyncProgress {
     /// 00b: no effect, and no progress is told.
@@ -24,6 +25,7 @@ pub enum SyncProgress {
 ///
 /// Fields are named as in the standard. To change a bit on a device, parse the page as received,
 /// change it, clear `ps` and emit it: the page keeps the length that the device uses.
+/// Source: SBC-4 6.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CachingPage {
     /// PS: the page can be saved. Shall be clear in MODE SELECT.

@@ -3,7 +3,7 @@
 use super::page_code;
 use crate::wire::{self, BufferTooSmall, Truncated};
 
-/// The Control mode page.
+/// The Control mode page. Source: SPC-5 7.5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ControlPage {
     /// PS: the page can be saved. Shall be clear in MODE SELECT.

@@ -1,6 +1,6 @@
 //! Mode parameter block descriptors of disks. Source: SBC-4 6.5.
 
-/// A block descriptor.
+/// A block descriptor. Source: SBC-4 6.5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockDescriptor {
     /// NUMBER OF LOGICAL BLOCKS. The short form says 2^32 - 1 for anything above.
@@ -47,6 +47,7 @@ impl BlockDescriptor {
 }
 
 /// The block descriptors of mode parameter data; an incomplete last one is left out.
+/// Source: SBC-4 6.5.
 #[derive(Clone, Debug)]
 pub struct BlockDescriptors<'a> {
     rest: &'a [u8],

@@ -6,7 +6,7 @@ use crate::command::Bits;
 use crate::record::mode_page;
 
 mode_page! {
-    /// The Format Device mode page (03h).
+    /// The Format Device mode page (03h). Source: SBC 6.
     pub struct FormatDevicePage: 24, FORMAT_DEVICE {
         /// TRACKS PER ZONE.
         tracks_per_zone: u16 [2],
@@ -38,7 +38,7 @@ mode_page! {
 }
 
 mode_page! {
-    /// The Rigid Disk Geometry mode page (04h).
+    /// The Rigid Disk Geometry mode page (04h). Source: SBC 6.
     pub struct RigidDiskGeometryPage: 24, RIGID_DISK_GEOMETRY {
         /// NUMBER OF CYLINDERS.
         cylinders: Bits<24> [2],

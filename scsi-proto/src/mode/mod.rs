@@ -11,7 +11,7 @@ mod geometry;
 mod recovery;
 mod transport;
 
-use crate::wire::{self, Truncated};
+use crate::wire::Truncated;
 
 pub use builder::ModeBuilder;
 pub use caching::{CachingPage, SyncProgress};
@@ -105,7 +105,7 @@ impl ModeHeader {
     }
 }
 
-/// Mode parameter data, laid over received bytes.
+/// Mode parameter data, laid over received bytes. Source: SPC-5 7.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModeParameters<'a> {
     /// The header.
@@ -141,18 +141,21 @@ impl<'a> ModeParameters<'a> {
     ///
     /// [`Truncated`] when the header is incomplete.
     pub fn parse_select(bytes: &'a [u8], form: ModeForm) -> Result<Self, Truncated> {
-        wire::require(bytes, form.header_len())?;
-        let (header, rest) = bytes.split_at(form.header_len());
-        let (header, descriptors_len) = match *header {
-            [_, medium_type, device_specific, length] => {
-                (ModeHeader { medium_type, device_specific, long_lba: false }, length.into())
+        let truncated = Truncated { needed: form.header_len(), available: bytes.len() };
+        let (header, descriptors_len, rest) = match form {
+            ModeForm::Six => {
+                let (header, rest) = bytes.split_first_chunk().ok_or(truncated)?;
+                let [_, medium_type, device_specific, length] = *header;
+                let header = ModeHeader { medium_type, device_specific, long_lba: false };
+                (header, u16::from(length), rest)
             }
-            [_, _, medium_type, device_specific, flags, _, high, low] => {
+            ModeForm::Ten => {
+                let (header, rest) = bytes.split_first_chunk().ok_or(truncated)?;
+                let [_, _, medium_type, device_specific, flags, _, high, low] = *header;
                 let long_lba = flags & 1 != 0;
                 let header = ModeHeader { medium_type, device_specific, long_lba };
-                (header, u16::from_be_bytes([high, low]))
+                (header, u16::from_be_bytes([high, low]), rest)
             }
-            _ => (ModeHeader::default(), 0),
         };
         let middle = usize::from(descriptors_len).min(rest.len());
         let (block_descriptors, pages) = rest.split_at(middle);
@@ -193,7 +196,7 @@ pub struct ModePage<'a> {
     pub truncated: bool,
 }
 
-/// The pages of mode parameter data. Ends with the data, always.
+/// The pages of mode parameter data. Ends with the data, always. Source: SPC-5 7.5.
 #[derive(Clone, Debug)]
 pub struct ModePages<'a> {
     rest: &'a [u8],

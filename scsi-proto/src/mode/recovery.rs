@@ -4,7 +4,7 @@ use crate::command::Bits;
 use crate::record::mode_page;
 
 mode_page! {
-    /// The Read-Write Error Recovery mode page (01h).
+    /// The Read-Write Error Recovery mode page (01h). Source: SBC-4 6.5.
     pub struct ErrorRecoveryPage: 12, READ_WRITE_ERROR_RECOVERY {
         /// AWRE: automatic write reassignment.
         awre: bool [2, 7],
@@ -34,7 +34,7 @@ mode_page! {
 }
 
 mode_page! {
-    /// The Informational Exceptions Control mode page (1Ch).
+    /// The Informational Exceptions Control mode page (1Ch). Source: SPC-5 7.5.
     pub struct InformationalExceptionsPage: 12, INFORMATIONAL_EXCEPTIONS {
         /// PERF: no delays by informational exception operations.
         perf: bool [2, 7],

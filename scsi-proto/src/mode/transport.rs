@@ -5,6 +5,7 @@ use crate::record::mode_page;
 
 mode_page! {
     /// The Disconnect-Reconnect mode page (02h). Which fields count depends on the transport.
+    /// Source: SPC-5 7.5.
     pub struct DisconnectReconnectPage: 16, DISCONNECT_RECONNECT {
         /// BUFFER FULL RATIO in 1/256.
         buffer_full_ratio: u8 [2],
@@ -32,7 +33,7 @@ mode_page! {
 }
 
 mode_page! {
-    /// The Protocol Specific Logical Unit mode page (18h) as SAS has it.
+    /// The Protocol Specific Logical Unit mode page (18h) as SAS has it. Source: SPC-5 7.5, SPL-4.
     pub struct ProtocolSpecificUnitPage: 8, PROTOCOL_SPECIFIC_LOGICAL_UNIT {
         /// TRANSPORT LAYER RETRIES are enabled.
         transport_layer_retries: bool [2, 4],
@@ -42,7 +43,7 @@ mode_page! {
 }
 
 mode_page! {
-    /// The Protocol Specific Port mode page (19h) as SAS has it.
+    /// The Protocol Specific Port mode page (19h) as SAS has it. Source: SPC-5 7.5, SPL-4.
     pub struct ProtocolSpecificPortPage: 16, PROTOCOL_SPECIFIC_PORT {
         /// CONTINUE AWT: the arbitration wait timer goes on.
         continue_awt: bool [2, 6],
@@ -62,7 +63,7 @@ mode_page! {
 }
 
 mode_page! {
-    /// The Power Condition mode page (1Ah). Timers are in units of 100 ms.
+    /// The Power Condition mode page (1Ah). Timers are in units of 100 ms. Source: SPC-5 7.5.
     pub struct PowerConditionPage: 40, POWER_CONDITION {
         /// PM_BG_PRECEDENCE: power management against background functions.
         pm_bg_precedence: Bits<2> [2, 6],

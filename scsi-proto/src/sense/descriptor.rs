@@ -15,7 +15,7 @@ const BLOCK_COMMANDS: u8 = 0x05;
 /// All of the above in one. Source: SBC-4 4.18.
 const DIRECT_ACCESS: u8 = 0x0d;
 
-/// One sense data descriptor.
+/// One sense data descriptor. Source: SPC-5 4.4.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenseDescriptor<'a> {
     /// DESCRIPTOR TYPE.
@@ -25,6 +25,7 @@ pub struct SenseDescriptor<'a> {
 }
 
 /// The descriptors of sense data in descriptor format. Ends with the data, always.
+/// Source: SPC-5 4.4.2.
 #[derive(Clone, Debug)]
 pub struct SenseDescriptors<'a> {
     rest: &'a [u8],

@@ -40,7 +40,7 @@ open_code! {
     }
 }
 
-/// The two layouts of sense data.
+/// The two layouts of sense data. Source: SPC-5 4.4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SenseFormat {
     /// Response codes 70h and 71h.
@@ -50,7 +50,7 @@ pub enum SenseFormat {
     Descriptor,
 }
 
-/// Sense data of either format.
+/// Sense data of either format. Source: SPC-5 4.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sense {
     /// The layout it came in, or is to be emitted in.

@@ -132,6 +132,17 @@ fn any_sense(limit: u64) -> impl Strategy<Value = Sense> {
     )
 }
 
+#[test]
+fn progress_of_a_format() {
+    // NOT READY, FORMAT IN PROGRESS, half done. In 65536ths.
+    let mut sense = Sense::new(SenseKey::NOT_READY, AdditionalSense::new(0x04, 0x04));
+    sense.key_specific = Some(SenseKeySpecific::from_count(0x8000));
+    let mut out = [0; 18];
+    assert_eq!(sense.emit(&mut out), Ok(18));
+    assert_eq!(out[15..], [0x80, 0x80, 0]);
+    assert_eq!(Sense::parse(&out).unwrap().key_specific.unwrap().count(), 0x8000);
+}
+
 proptest! {
     #[test]
     fn fixed_identity(sense in any_sense(u32::MAX.into())) {

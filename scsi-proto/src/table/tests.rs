@@ -88,3 +88,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn fields_of_any_place_and_length() {
+    let bytes: [u8; 32] = core::array::from_fn(|byte| 0x80 | byte as u8);
+    for byte in 0..32_u8 {
+        for len in 1..=8.min(32 - byte) {
+            let field = FieldAt::new(byte, len);
+            let end = usize::from(byte + len);
+            let fold = |value, byte: &u8| value << 8 | u64::from(*byte);
+            let expected = bytes[usize::from(byte)..end].iter().fold(0, fold);
+            assert_eq!(field.read(&Cdb::new(&bytes[..end]).unwrap()), Some(expected));
+            let cut = Cdb::new(&bytes[..end - 1]).ok().and_then(|cdb| field.read(&cdb));
+            assert_eq!(cut, None, "{len} bytes from {byte}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "no such field")]
+fn fields_end_with_the_cdb() {
+    let _ = FieldAt::new(31, 2);
+}

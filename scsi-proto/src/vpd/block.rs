@@ -8,7 +8,8 @@ use crate::command::Bits;
 use crate::record::vpd_page;
 use crate::wire::{self, BufferTooSmall};
 
-/// Block Limits (B0h). Lengths are in logical blocks; 0 means that no limit is told.
+/// Block Limits (B0h). Lengths are in logical blocks; 0 means that no limit is told. Source: SBC-4
+/// 6.6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockLimits {
     /// WSNZ: a NUMBER OF LOGICAL BLOCKS of zero in WRITE SAME is refused.

@@ -4,7 +4,7 @@ use crate::command::Bits;
 use crate::record::vpd_page;
 
 vpd_page! {
-    /// Extended INQUIRY Data.
+    /// Extended INQUIRY Data. Source: SPC-5 7.7.7.
     ///
     /// `v_sup` clear does not mean that there is no volatile cache: devices exist that clear it with
     /// WCE set. WCE alone decides whether writes need a flush.

@@ -6,7 +6,7 @@ use super::{PageCode, VpdPage};
 use crate::macros::open_code;
 
 open_code! {
-    /// DESIGNATOR TYPE, four bits.
+    /// DESIGNATOR TYPE, four bits. Source: SPC-5 7.7.
     pub struct DesignatorType(u8) {
         VENDOR_SPECIFIC = 0x0, "vendor specific";
         T10_VENDOR_ID = 0x1, "T10 vendor ID";
@@ -23,7 +23,7 @@ open_code! {
 }
 
 open_code! {
-    /// ASSOCIATION, two bits: what the designator names.
+    /// ASSOCIATION, two bits: what the designator names. Source: SPC-5 7.7.
     pub struct Association(u8) {
         LOGICAL_UNIT = 0, "logical unit";
         TARGET_PORT = 1, "target port";
@@ -32,7 +32,7 @@ open_code! {
 }
 
 open_code! {
-    /// CODE SET, four bits.
+    /// CODE SET, four bits. Source: SPC-5 7.7.
     pub struct CodeSet(u8) {
         BINARY = 1, "binary";
         ASCII = 2, "ASCII";
@@ -40,7 +40,7 @@ open_code! {
     }
 }
 
-/// One designation descriptor.
+/// One designation descriptor. Source: SPC-5 7.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Designator<'a> {
     /// PROTOCOL IDENTIFIER, where PIV is set: 6 is SAS, 5 is iSCSI, 0 is Fibre Channel.
@@ -65,7 +65,7 @@ pub struct DesignatorTooLong {
 }
 
 /// The descriptors of a Device Identification page. Ends with the page, always; a descriptor that
-/// claims more than there is ends the walk.
+/// claims more than there is ends the walk. Source: SPC-5 7.7.
 #[derive(Clone, Debug)]
 pub struct Designators<'a> {
     rest: &'a [u8],

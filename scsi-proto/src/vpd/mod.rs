@@ -24,7 +24,7 @@ pub use wwn::{Wwn, WwnKind, logical_unit_wwn};
 pub use zoned::ZonedCharacteristics;
 
 open_code! {
-    /// A VPD PAGE CODE.
+    /// A VPD PAGE CODE. Source: SPC-5 7.7.
     pub struct PageCode(u8) {
         SUPPORTED_PAGES = 0x00, "Supported VPD Pages";
         UNIT_SERIAL_NUMBER = 0x80, "Unit Serial Number";
@@ -41,7 +41,7 @@ open_code! {
     }
 }
 
-/// A vital product data page, laid over received bytes.
+/// A vital product data page, laid over received bytes. Source: SPC-5 7.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VpdPage<'a> {
     /// PERIPHERAL QUALIFIER.

@@ -6,7 +6,7 @@ use crate::record::record;
 use crate::wire::{BufferTooSmall, Writer};
 
 record! {
-    /// One descriptor of Mode Page Policy: how nexuses share a mode page.
+    /// One descriptor of Mode Page Policy: how nexuses share a mode page. Source: SPC-5 7.7.
     pub struct ModePagePolicy: 4 {} {
         /// POLICY PAGE CODE; 3Fh covers all that have no descriptor of their own.
         page_code: Bits<6> [0],
@@ -28,7 +28,7 @@ impl ModePagePolicy {
     }
 }
 
-/// One port of SCSI Ports.
+/// One port of SCSI Ports. Source: SPC-5 7.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScsiPort<'a> {
     /// RELATIVE PORT IDENTIFIER.
@@ -68,6 +68,7 @@ impl<'a> ScsiPort<'a> {
 }
 
 /// The ports of a SCSI Ports page. Ends with the page, always; an incomplete last one is left out.
+/// Source: SPC-5 7.7.
 #[derive(Clone, Debug)]
 pub struct ScsiPorts<'a> {
     rest: &'a [u8],
@@ -143,6 +144,14 @@ mod tests {
         let designator = ports[0].designators().next().unwrap();
         assert_eq!((designator.protocol, designator.id.len()), (Some(6), 8));
         assert_eq!(ScsiPorts::new(&VpdPage::parse(&out[..51]).unwrap()).count(), 1);
+    }
+
+    #[test]
+    fn a_part_ends_at_65535_bytes() {
+        let part = [0; 0x1_0000];
+        let port = ScsiPort { relative_port: 1, transport_id: &[], descriptors: &part };
+        let error = BufferTooSmall { needed: 0x1_0000, available: 0xffff };
+        assert_eq!(port.emit(&mut [0; 0x1_0010]), Err(error));
     }
 
     proptest! {

@@ -88,6 +88,46 @@ fn block_limits_cut_to_sixty_bytes() {
     assert_eq!(cut, BlockLimits { atomic_boundary_max: 0, ..limits });
 }
 
+#[test]
+fn names_of_each_kind() {
+    let name = |kind, id: &[u8]| {
+        let designator = Designator {
+            protocol: None,
+            code_set: CodeSet::BINARY,
+            association: Association::LOGICAL_UNIT,
+            kind,
+            id,
+        };
+        Wwn::from_designator(&designator).map(|name| name.to_string())
+    };
+    let id = [0x10, 0, 0x12, 0x34, 0x56, 0x78, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
+    // A UUID designator has its type and a reserved byte before the UUID.
+    let uuid = "uuid.12345678090a0b0c0d0e0f1011121314";
+    assert_eq!(name(DesignatorType::UUID, &id).as_deref(), Some(uuid));
+    assert_eq!(name(DesignatorType::UUID, &id[..16]), None);
+    assert_eq!(name(DesignatorType::EUI_64, &id[2..10]).as_deref(), Some("eui.12345678090a0b0c"));
+    assert_eq!(name(DesignatorType::EUI_64, &id[2..11]), None);
+    let naa = [0x50, 0, 0xc5, 0, 1, 2, 3, 4];
+    assert_eq!(name(DesignatorType::NAA, &naa).as_deref(), Some("naa.5000c50001020304"));
+    assert_eq!(name(DesignatorType::T10_VENDOR_ID, &naa), None);
+}
+
+#[test]
+fn what_is_too_long_is_refused() {
+    let error = BufferTooSmall { needed: 0x1_0000, available: 0xffff };
+    let mut out = [0; 0x1_0010];
+    assert_eq!(emit(PageCode::DEVICE_IDENTIFICATION, &[0; 0x1_0000], &mut out), Err(error));
+    let designator = Designator {
+        protocol: None,
+        code_set: CodeSet::BINARY,
+        association: Association::LOGICAL_UNIT,
+        kind: DesignatorType::NAA,
+        id: &[0; 256],
+    };
+    let error = designator.emit(&mut out).unwrap_err();
+    assert_eq!(error.to_string(), "designator of 260 bytes, at most 259 fit");
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_safe(code in prop::sample::select(vec![0x00, 0x80, 0x83u8]),

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::{Association, Designator, DesignatorType, Designators, VpdPage};
 
-/// The name space of a [`Wwn`].
+/// The name space of a [`Wwn`]. Source: SPC-5 7.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WwnKind {
     /// UUID of RFC 4122.
@@ -16,6 +16,7 @@ pub enum WwnKind {
 }
 
 /// A binary worldwide unique name of 8 to 16 bytes. Equal names mean the same logical unit.
+/// Source: SPC-5 7.7.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wwn {
     kind: WwnKind,

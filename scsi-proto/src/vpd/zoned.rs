@@ -3,7 +3,7 @@
 use crate::record::vpd_page;
 
 vpd_page! {
-    /// Zoned Block Device Characteristics. FFFFFFFFh in a number is not told.
+    /// Zoned Block Device Characteristics. FFFFFFFFh in a number is not told. Source: ZBC-2 6.
     pub struct ZonedCharacteristics: 64, ZONED_CHARACTERISTICS {
         /// URSWRZ: reads beyond the write pointer are possible in sequential write required zones.
         urswrz: bool [4, 0],

@@ -26,7 +26,7 @@ pub fn cdb_parse(data: &[u8]) {
     assert_eq!(cdb.as_bytes(), data);
     match AnyCommand::parse(&cdb) {
         Ok(command) => {
-            assert_eq!(command.cdb(), cdb, "{command:?}");
+            assert_eq!((command.cdb(), command.rebuilt()), (cdb, cdb), "{command:?}");
             assert_eq!(AnyCommand::parse(&command.cdb()), Ok(command));
             if !matches!(command, AnyCommand::Other(_)) {
                 check_usage(&cdb);
