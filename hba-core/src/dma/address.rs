@@ -127,6 +127,12 @@ impl DmaWindow {
         BusAddr(self.first.wrapping_add(self.size).wrapping_sub(1))
     }
 
+    /// Whether every address of `other` is in this window, too.
+    pub const fn covers(&self, other: &Self) -> bool {
+        other.is_empty()
+            || (other.first >= self.first && other.last().0 <= self.last().0 && !self.is_empty())
+    }
+
     /// Whether all of `segment` lies in the window; an empty segment touches no address and does.
     #[inline]
     pub const fn contains(&self, segment: Segment) -> bool {

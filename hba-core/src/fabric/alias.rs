@@ -9,8 +9,8 @@ use super::{BridgeKind, DevFn, Function, FunctionKind, RequesterId, Topology};
 /// gives each.
 ///
 /// All of them must be mapped: which one a request carries is up to the bridges, and on PCI-X may change from one request to
-/// the next. The rules are those by which Linux finds DMA aliases (`pci_for_each_dma_alias` in `drivers/pci/search.c`, as of
-/// version 6.18), and the PCI Express to PCI/PCI-X Bridge Specification, 2.3:
+/// the next. The rules are those by which Linux finds DMA aliases (`pci_for_each_dma_alias` in `drivers/pci/search.c`, version
+/// 6.18), and the PCI Express to PCI/PCI-X Bridge Specification, 2.3:
 ///
 /// 1. The function's own ID; or that of the device that makes its requests, where there is one.
 /// 2. The IDs on the same bus that a quirk names.
@@ -42,7 +42,7 @@ pub fn dma_aliases(topology: &Topology, address: RequesterId) -> Result<Aliases,
         if bridge.quirks.translates {
             break;
         }
-        if let Some((id, rule)) = bridge_alias(bridge) {
+        if let Some((id, rule)) = bridge_alias(topology, bridge) {
             aliases.add(id, rule);
         }
     }
@@ -50,7 +50,7 @@ pub fn dma_aliases(topology: &Topology, address: RequesterId) -> Result<Aliases,
 }
 
 /// The ID that a bridge may put in the place of the one that it gets.
-fn bridge_alias(function: &Function) -> Option<(RequesterId, AliasRule)> {
+fn bridge_alias(topology: &Topology, function: &Function) -> Option<(RequesterId, AliasRule)> {
     let FunctionKind::Bridge { kind, secondary } = function.kind else { return None };
     let bridge = function.address;
     let owned = RequesterId::from_parts(bridge.domain(), secondary, DevFn::ZERO);
@@ -59,11 +59,19 @@ fn bridge_alias(function: &Function) -> Option<(RequesterId, AliasRule)> {
         BridgeKind::PcieToPci if function.quirks.keeps_ids => None,
         BridgeKind::PcieToPci => Some((owned, AliasRule::PcieToPci { bridge })),
         BridgeKind::PciToPcie => Some((bridge, AliasRule::PciToPcie { bridge })),
-        BridgeKind::Conventional if function.quirks.acts_as_pcie_bridge => {
+        BridgeKind::Conventional if hides_pcie(topology, function) => {
             Some((owned, AliasRule::BridgeQuirk { bridge }))
         }
         BridgeKind::Conventional => Some((bridge, AliasRule::ConventionalBridge { bridge })),
     }
+}
+
+/// Whether a bridge without PCI Express capability has PCI Express above it all the same.
+fn hides_pcie(topology: &Topology, bridge: &Function) -> bool {
+    let above = topology.parent(bridge.address).map(|above| above.kind);
+    let express = |kind: BridgeKind| kind.is_transparent() || kind == BridgeKind::PciToPcie;
+    bridge.quirks.acts_as_pcie_bridge
+        && matches!(above, Some(FunctionKind::Bridge { kind, .. }) if express(kind))
 }
 
 /// One requester ID under which a function's requests may appear.
