@@ -6,12 +6,17 @@
 //! [`HostMapping`], and bring-up refuses to begin where something is missing.
 
 mod alias;
+mod fault;
 mod mapping;
 mod quirks;
 mod requester;
 mod topology;
 
 pub use alias::{Alias, AliasRule, Aliases, NoSuchFunction, dma_aliases};
+pub use fault::{
+    Access, Explanation, Fault, FaultCause, FaultContext, FaultField, FaultRecord, FaultSource,
+    FaultUnit, MappedRange, NoFault, RecordError, decode_fault,
+};
 pub use mapping::{HostMapping, MappedIds, MissingAliases, PreflightError};
 pub use quirks::{DevFnSet, PciId, Quirks};
 pub use requester::{DevFn, Domain, ParseRequesterIdError, RequesterId};
