@@ -10,6 +10,7 @@ mod fault;
 mod mapping;
 mod quirks;
 mod requester;
+pub mod text;
 mod topology;
 
 pub use alias::{Alias, AliasRule, Aliases, NoSuchFunction, dma_aliases};

@@ -196,3 +196,6 @@ impl fmt::Display for NoSuchFunction {
 }
 
 impl core::error::Error for NoSuchFunction {}
+
+#[cfg(test)]
+mod tests;
