@@ -112,6 +112,11 @@ impl DmaWindow {
         Self { first: low, size, width: self.width }
     }
 
+    /// The device's address bits.
+    pub const fn width(&self) -> AddressWidth {
+        self.width
+    }
+
     /// Whether no address is left.
     pub const fn is_empty(&self) -> bool {
         self.size == 0
