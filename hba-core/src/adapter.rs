@@ -9,6 +9,7 @@ use crate::command::{Refusal, Rejected, Request};
 use crate::control::{Action, Control, ControlEvent, RecoveryConfig};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::{DataBuffer, DmaRegion};
+use crate::fabric::HostMapping;
 use crate::limits::Limits;
 use crate::port::{ControlPort, MemoryFault, MemoryPlan, TaskManagement, TaskManagementId};
 use crate::queue::{Abandoned, Batch, CommandHandle, IoQueue, Stopped, Vector};
@@ -149,6 +150,11 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
     /// Whether the controller may interrupt once it is operational; see [`Control::set_interrupts`].
     pub fn set_interrupts(&mut self, enabled: bool) {
         self.control.set_interrupts(enabled);
+    }
+
+    /// What the host knows of the way from the controller to memory; see [`Control::set_mapping`].
+    pub fn set_mapping(&mut self, mapping: HostMapping) {
+        self.control.set_mapping(mapping);
     }
 
     /// Whether an interrupt on a shared line is this controller's; see [`Control::claims_interrupt`].

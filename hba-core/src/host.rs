@@ -13,6 +13,7 @@ use crate::control::{ControlEvent, RecoveryConfig};
 use crate::discovery::{Discovered, Discovery, ProbeOutcome};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::{DmaRegion, RegionBuffer};
+use crate::fabric::HostMapping;
 use crate::limits::{Limits, LimitsReport};
 use crate::port::{BringUpError, ControlPort, MemoryFault, RegionPlan};
 use crate::queue::{Batch, Done, Vector};
@@ -49,6 +50,11 @@ pub trait Platform {
 
     /// Cuts the controller off from memory: clears its bus master enable bit.
     fn isolate(&mut self);
+
+    /// What the platform knows of the way from the controller to memory. By default nothing, and nothing is checked.
+    fn mapping(&self) -> HostMapping {
+        HostMapping::unknown()
+    }
 }
 
 /// The platform has no DMA memory left.
@@ -147,7 +153,8 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
         timeouts: ClassTimeouts,
     ) -> Self {
         let now = platform.now();
-        let adapter = Adapter::new(port, recovery, timeouts, now);
+        let mut adapter = Adapter::new(port, recovery, timeouts, now);
+        adapter.set_mapping(platform.mapping());
         Self { adapter, platform, batch: Batch::new(32), failure: None, events: Vec::new() }
     }
 
@@ -326,6 +333,8 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
         }
         let regions = plan.iter().map(|region| self.platform.allocate(region));
         let regions = regions.collect::<Result<Vec<_>, _>>()?;
+        // A platform may map IDs along with the memory.
+        self.adapter.set_mapping(self.platform.mapping());
         self.adapter.provide_memory(regions).map_err(HostError::Placement)
     }
 }

@@ -80,6 +80,7 @@ pub mod control;
 pub mod discovery;
 pub mod dispatch;
 pub mod dma;
+pub mod fabric;
 pub mod host;
 pub mod limits;
 pub mod logical_unit;

@@ -194,12 +194,12 @@ impl fmt::Display for LimitsReport {
 impl core::error::Error for LimitsReport {}
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::dma::{AddressWidth, BusAddr};
     use alloc::string::ToString;
 
-    const GOOD: Limits = Limits {
+    pub(crate) const GOOD: Limits = Limits {
         transfer_max: 512 * 1024,
         elements_max: 129,
         element_max: 0x00ff_ffff,

@@ -38,15 +38,15 @@ fn b08_the_first_dma_is_a_harmless_request_at_a_named_step() {
     // The controller masters no bus: as behind an IOMMU that maps nothing for it.
     world.machine.memory().set_bus_master(false);
     let error = world.host.bring_up().expect_err("the first fetch faults");
-    let HostError::BringUp(BringUpError::Deadline { step, .. } | BringUpError::Status { step, .. }) =
-        error
-    else {
+    let HostError::BringUp(BringUpError::FirstFetch { request, .. }) = error else {
         panic!("{error}");
     };
-    assert!(step.contains("first"), "{step}");
+    let named = format!("the first fetch from memory, of the request frame at {request}");
+    assert!(error.to_string().contains(&named), "{error}");
     let faults = world.machine.memory().faults();
     assert!(faults.count() > 0, "the fetch did fault");
     let frame = faults.last().next().expect("kept").address;
+    assert_eq!(frame, request, "the record of the fault names the address in the error");
     world.machine.memory().set_bus_master(true);
     let word = world.machine.memory().device().read_u32(frame).expect("it is mapped");
     assert_eq!(Function((word >> 24) as u8), Function::IOC_FACTS, "it asks, and changes nothing");

@@ -16,10 +16,11 @@ pub use recovery::{RecoveryConfig, Rung};
 
 use crate::command::Failure;
 use crate::dma::DmaRegion;
+use crate::fabric::HostMapping;
 use crate::limits::Limits;
 use crate::port::{
     BringUp, BringUpError, ControlPort, MemoryFault, MemoryPlan, Message, Polled, PortEvent, Start,
-    TargetInfo, TaskManagement, TaskManagementId,
+    TargetInfo, TaskManagement, TaskManagementId, check_memory,
 };
 use crate::queue::{
     AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, RestartPermit, Stopped, Vector,
@@ -43,10 +44,14 @@ pub struct Control<P: ControlPort> {
     actions: VecDeque<Action>,
     events: Events,
     targets: Targets,
+    /// What the host says of the way to memory.
+    mapping: HostMapping,
     /// Whether the controller may interrupt while it is operational.
     interrupts: bool,
     /// What the port was told of that last.
     interrupts_set: bool,
+    /// The mapping is to be checked before the port goes on: it is about to tell the controller of memory.
+    preflight_due: bool,
     /// A shutdown waits for the end of a bring-up.
     closing: bool,
 }
@@ -117,10 +122,25 @@ impl<P: ControlPort> Control<P> {
             actions: VecDeque::new(),
             events: Events::new(),
             targets: Targets::default(),
+            mapping: HostMapping::unknown(),
             interrupts: false,
             interrupts_set: false,
+            preflight_due: false,
             closing: false,
         }
+    }
+
+    /// What the host knows of the way from the controller to memory, from the next bring-up or reset on. Nothing, by default.
+    ///
+    /// It is checked before the controller is told of memory: bring-up ends with
+    /// [`BringUpError::Preflight`] where the controller's first fetch, or a later one, would fault.
+    pub fn set_mapping(&mut self, mapping: HostMapping) {
+        self.mapping = mapping;
+    }
+
+    /// What the host said of the way from the controller to memory.
+    pub fn mapping(&self) -> &HostMapping {
+        &self.mapping
     }
 
     /// Whether the controller may interrupt while it is operational, from the next step on. Off by default: everything
@@ -167,6 +187,9 @@ impl<P: ControlPort> Control<P> {
         &mut self,
         regions: Vec<DmaRegion>,
     ) -> Result<Vec<P::Queue>, MemoryFault> {
+        if let Some(limits) = self.port.limits() {
+            check_memory(&self.port.memory_plan(), &regions, limits)?;
+        }
         let queues = self.port.provide_memory(regions)?;
         self.vectors = queues.len() as u16;
         let depth = self.port.limits().map_or(0, |l| usize::from(l.queue_depth));
@@ -176,6 +199,7 @@ impl<P: ControlPort> Control<P> {
         // The controller may have left, or the adapter been shut down, while memory was allocated.
         if self.state == State::AwaitingMemory {
             self.state = State::BringingUp { start: Start::Attach, serving: false };
+            self.preflight_due = true;
         }
         Ok(queues)
     }
@@ -211,6 +235,7 @@ impl<P: ControlPort> Control<P> {
             self.port.begin(start, now);
             self.targets.begin_survey();
             self.state = State::BringingUp { start, serving: false };
+            self.preflight_due = start == Start::Reset;
         }
     }
 
@@ -311,6 +336,9 @@ impl<P: ControlPort> Control<P> {
         now: Instant,
         registers: &mut dyn Registers,
     ) -> Option<Instant> {
+        if core::mem::take(&mut self.preflight_due) && !self.passes_preflight() {
+            return None;
+        }
         match self.port.bring_up(now, registers) {
             BringUp::Wait(at) => Some(at),
             // Reset, and never told of any memory.
@@ -318,6 +346,8 @@ impl<P: ControlPort> Control<P> {
                 self.state = State::Down;
                 None
             }
+            // Now rather than with memory in hand; once more then, as a mapping may be made along with the memory.
+            BringUp::NeedMemory if !self.passes_preflight() => None,
             BringUp::NeedMemory => {
                 self.state = State::AwaitingMemory;
                 self.actions.push_back(Action::ProvideMemory(self.port.memory_plan()));
@@ -379,9 +409,21 @@ impl<P: ControlPort> Control<P> {
             self.state = State::BringingUp { start, serving: false };
             return Some(now);
         }
+        self.isolate();
+        None
+    }
+
+    /// Whether the controller can reach memory by what the host says. Another try would find the same, so there is none.
+    fn passes_preflight(&mut self) -> bool {
+        let Err(error) = self.mapping.check(self.port.limits()) else { return true };
+        self.events.push(ControlEvent::BringUpFailed(BringUpError::Preflight(error)));
+        self.isolate();
+        false
+    }
+
+    fn isolate(&mut self) {
         self.state = State::Isolating;
         self.actions.push_back(Action::Isolate);
-        None
     }
 
     fn step_operational(&mut self, now: Instant, registers: &mut dyn Registers) -> Option<Instant> {
@@ -420,8 +462,7 @@ impl<P: ControlPort> Control<P> {
         if !self.resets.admit(now) {
             self.supersede_recovery();
             self.events.push(ControlEvent::GivenUp);
-            self.state = State::Isolating;
-            self.actions.push_back(Action::Isolate);
+            self.isolate();
             return;
         }
         self.quiesce(Start::Reset);

@@ -112,6 +112,11 @@ impl DmaWindow {
         Self { first: low, size, width: self.width }
     }
 
+    /// The device's address bits.
+    pub const fn width(&self) -> AddressWidth {
+        self.width
+    }
+
     /// Whether no address is left.
     pub const fn is_empty(&self) -> bool {
         self.size == 0
@@ -125,6 +130,12 @@ impl DmaWindow {
     /// The highest usable address; meaningless for an empty window.
     pub const fn last(&self) -> BusAddr {
         BusAddr(self.first.wrapping_add(self.size).wrapping_sub(1))
+    }
+
+    /// Whether every address of `other` is in this window, too.
+    pub const fn covers(&self, other: &Self) -> bool {
+        other.is_empty()
+            || (other.first >= self.first && other.last().0 <= self.last().0 && !self.is_empty())
     }
 
     /// Whether all of `segment` lies in the window; an empty segment touches no address and does.

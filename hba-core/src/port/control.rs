@@ -7,7 +7,8 @@ use super::{
     BadReply, MemoryFault, MemoryPlan, Message, NoResources, QueuePort, TaskManagement,
     TaskManagementId, TaskManagementResult,
 };
-use crate::dma::DmaRegion;
+use crate::dma::{BusAddr, DmaRegion};
+use crate::fabric::PreflightError;
 use crate::limits::Limits;
 use crate::name::TargetId;
 use crate::register::Registers;
@@ -147,6 +148,16 @@ pub enum BringUpError {
     },
     /// The controller is in use by another processor on the bus.
     OwnedByPeer,
+    /// The controller cannot reach memory as the host has it mapped; it was told of none.
+    Preflight(PreflightError),
+    /// The first fetch from memory got no answer. It is a request that asks and changes nothing; where a mapping is wrong, it
+    /// faults at this step, and an IOMMU's record names this address.
+    FirstFetch {
+        /// The request frame that was to be fetched.
+        request: BusAddr,
+        /// The state register at the end.
+        state: u32,
+    },
 }
 
 impl fmt::Display for BringUpError {
@@ -162,6 +173,12 @@ impl fmt::Display for BringUpError {
             }
             Self::BadReply { step } => write!(f, "the reply to {step} is malformed"),
             Self::OwnedByPeer => f.write_str("the controller is in use by a peer on the bus"),
+            Self::Preflight(error) => error.fmt(f),
+            Self::FirstFetch { request, state } => write!(
+                f,
+                "no answer to the first fetch from memory, of the request frame at {request}, state register {state:#010x}; \
+                 look for a dma fault of the host at this address"
+            ),
         }
     }
 }

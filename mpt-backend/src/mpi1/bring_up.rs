@@ -261,11 +261,21 @@ impl<F, S: DmaSync> Mpi1<F, S> {
             return Turn::Return(BringUp::Gone);
         }
         if now >= deadline || doorbell.fault_code().is_some() {
-            let (step, state) = ("the first requests through memory", doorbell.0);
-            return Turn::Enter(Phase::Failed(BringUpError::Deadline { step, state }));
+            return Turn::Enter(Phase::Failed(self.no_reply(doorbell.0)));
         }
         self.ask_next_page(registers);
         Turn::Return(BringUp::Serving(now + POLL))
+    }
+
+    /// A fetch that faulted looks like this; only the first one says something about the mapping as a whole.
+    fn no_reply(&self, state: u32) -> BringUpError {
+        match (&self.machine.phase, &self.memory) {
+            (Phase::FirstFetch(_), Some(memory)) => BringUpError::FirstFetch {
+                request: memory.requests.frame(Purpose::FirstFetch),
+                state,
+            },
+            _ => BringUpError::Deadline { step: discover::NAME, state },
+        }
     }
 
     /// The first request that the controller fetches from memory: one that asks, and changes nothing.

@@ -16,6 +16,8 @@ use crate::wire::sas::{SasDeviceInfo, SasDeviceType};
 use crate::wire::sas_pages::SasDevicePage0;
 use crate::wire::sge::{SgeFlags, SgeSimple64};
 
+/// What the step is called in errors.
+pub(super) const NAME: &str = "reading SAS device page 0";
 /// For the answer to one request.
 pub(super) const REQUEST: Duration = Duration::from_secs(15);
 /// Handles visited at most: a controller that never ends the list is not followed for ever.
@@ -98,7 +100,6 @@ impl Discover {
         page: &DmaRegion,
         sync: &mut impl DmaSync,
     ) -> Result<Next, BringUpError> {
-        const NAME: &str = "reading SAS device page 0";
         let (reply, _) = ConfigReply::read_from_prefix(reply)
             .map_err(|_| BringUpError::BadReply { step: NAME })?;
         let status = IocStatusWord(reply.ioc_status.get()).status();

@@ -1,6 +1,6 @@
 //! Control's own requests: a fixed slot for each purpose, so that none ever waits for memory.
 
-use hba_core::dma::{DmaRegion, DmaSync};
+use hba_core::dma::{BusAddr, DmaRegion, DmaSync};
 use hba_core::port::BadReply;
 use hba_core::register::{RegOffset, Registers};
 
@@ -111,6 +111,15 @@ impl Requests {
         }
     }
 
+    /// Where a slot's frame is.
+    pub(super) fn frame(&self, purpose: Purpose) -> BusAddr {
+        self.frames.bus().offset(self.offset(purpose) as u64)
+    }
+
+    fn offset(&self, purpose: Purpose) -> usize {
+        usize::from(purpose.place()) * self.frame_size
+    }
+
     /// Writes a message into a slot's frame and posts it to the FIFO register at `port`.
     pub(super) fn post(
         &mut self,
@@ -120,10 +129,9 @@ impl Requests {
         sync: &mut impl DmaSync,
         registers: &mut dyn Registers,
     ) {
-        let offset = usize::from(purpose.place()) * self.frame_size;
         let len = message.len().min(self.frame_size);
-        self.frames.write_bytes(offset, &message[..len]);
-        let bus = self.frames.bus().offset(offset as u64);
+        self.frames.write_bytes(self.offset(purpose), &message[..len]);
+        let bus = self.frame(purpose);
         sync.for_device(bus, self.frame_size);
         hba_core::sync::publish();
         registers.write32(RegOffset(port), bus.low());

@@ -6,6 +6,7 @@ use core::str::FromStr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use hba_core::fabric::{FaultUnit, RequesterId};
 use scsi_proto::mode::ModeForm;
 
 use crate::controller::{ControllerSpec, DiskPlan};
@@ -58,6 +59,12 @@ pub enum Command {
     /// is not known as it is. --block-size says how long the blocks are that a CDB counts.
     #[command(after_help = DECODE_EXAMPLES)]
     Decode(DecodeArgs),
+    /// Say whether the controller's DMA can reach memory, and what to do where not
+    ///
+    /// Shows the controller's limits, the requester IDs under which its DMA may appear with the rule that gives each, which of
+    /// them are mapped, and everything that does not fit together. Without --topology or --sysfs it knows the limits only.
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
 }
 
 /// Which controller, which disks.
@@ -156,6 +163,26 @@ pub struct DecodeArgs {
     /// Mode parameters are of MODE SENSE(6) or of MODE SENSE(10) [default: what their length fits]
     #[arg(long, value_name = "6|10")]
     pub form: Option<ModeFormArg>,
+    /// What recorded the fault [default: what the form of the words fits]
+    #[arg(long)]
+    pub kind: Option<FaultKind>,
+    /// A file that says what is known of the controller, as for doctor: the fault is explained with it
+    #[arg(long, value_name = "FILE")]
+    pub topology: Option<PathBuf>,
+}
+
+/// The options of `doctor`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// A file with the PCI functions between controller and memory and with what the host maps
+    #[arg(long, value_name = "FILE", conflicts_with = "sysfs")]
+    pub topology: Option<PathBuf>,
+    /// Take this machine's PCI functions, from DIR [default: /sys]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "/sys")]
+    pub sysfs: Option<PathBuf>,
+    /// The controller's address, such as 0000:02:04.0 [default: the file's, or the only one there]
+    #[arg(long, value_name = "ADDRESS")]
+    pub device: Option<RequesterId>,
 }
 
 /// What bytes are.
@@ -174,6 +201,36 @@ pub enum DecodeSubject {
     Vpd,
     /// Mode parameters: header, block descriptors, pages.
     Mode,
+    /// Words that an IOMMU or a root port recorded of a DMA that it refused.
+    Fault,
+}
+
+/// What recorded a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Apple's DART of the T8020 generation (M1): status, address.
+    DartT8020,
+    /// Apple's DART of the T8110 generation (M2): status, address.
+    DartT8110,
+    /// An Intel VT-d fault recording register: four words, or two of 64 bits, lowest first.
+    Vtd,
+    /// An entry of an AMD IOMMU's event log: four words, or two of 64 bits, lowest first.
+    AmdVi,
+    /// The interrupt status of an Apple root port: one word.
+    AppleRootPort,
+}
+
+impl From<FaultKind> for FaultUnit {
+    fn from(kind: FaultKind) -> Self {
+        match kind {
+            FaultKind::DartT8020 => Self::DartT8020,
+            FaultKind::DartT8110 => Self::DartT8110,
+            FaultKind::Vtd => Self::VtD,
+            FaultKind::AmdVi => Self::AmdVi,
+            FaultKind::AppleRootPort => Self::AppleRootPort,
+        }
+    }
 }
 
 /// The two forms of mode parameters.
@@ -278,10 +335,13 @@ Examples:
   hba send --lun 0:0:0:0 --cdb 120000006000 --in 96
                                                   INQUIRY, 96 bytes
   hba decode cdb 28 00 00 00 08 00 00 00 08 00    what these bytes mean
+  hba decode fault 0x80000001 0x80000000          what an IOMMU recorded
+  hba doctor --topology card.txt                  whether DMA will reach memory
 
 Exit codes:
-  0  done, and verify found every block           2  the request makes no sense
-  1  verify found a block that must not be        3  the controller or a device failed";
+  0  done, and nothing is wrong                   2  the request makes no sense
+  1  verify found a block that must not be,       3  the controller or a device failed
+     or doctor what would fail";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -312,7 +372,25 @@ Examples:
   hba decode cdb 2a 08 00 00 00 08 00 00 08 00 --block-size 4096
   hba decode sense '70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 c0 00 00'
   hba decode vpd --json <page83.hex
-  hba decode status 28";
+  hba decode status 28
+  hba decode fault 0x80000001 0x80000000
+  hba decode fault --kind vtd 0x80000000 0 0x0200 0xc0000002
+  hba decode fault 0x02220060";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  hba doctor                                      the limits of the simulated SAS1068
+  hba doctor --topology card.txt                  a controller in a file's topology
+  hba doctor --sysfs --device 0000:02:04.0        a controller of this machine
+
+A topology file has a fact on each line:
+  root 00
+  00:01.0  root-port    to 01
+  01:00.0  pcie-to-pci  to 02
+  02:04.0  pci          id 1000:0030
+  controller 02:04.0
+  mapped 02:04.0
+docs/dma.md has all the words.";
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::decode::DecodeError;
+use crate::fabric::FabricError;
 use crate::send::SendError;
 use crate::session::SessionError;
 use crate::verify::VerifyError;
@@ -13,9 +14,9 @@ use crate::verify::VerifyError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done, and verify found everything.
+    /// Done, and nothing is wrong.
     Pass = 0,
-    /// Verify found a block that is not what it has to be.
+    /// Verify found a block that is not what it has to be, or doctor what would fail.
     Mismatch = 1,
     /// The request makes no sense.
     Usage = 2,
@@ -35,6 +36,8 @@ pub enum CliError {
     Send(SendError),
     /// `decode`.
     Decode(DecodeError),
+    /// A topology.
+    Fabric(FabricError),
     /// Standard output took no more.
     Output(io::Error),
 }
@@ -46,7 +49,7 @@ impl CliError {
         let usage = match self {
             Self::Session(error) => error.is_usage(),
             Self::Verify(error) => error.is_usage(),
-            Self::Send(_) | Self::Decode(_) => true,
+            Self::Send(_) | Self::Decode(_) | Self::Fabric(_) => true,
             Self::Output(_) => false,
         };
         if usage { Exit::Usage } else { Exit::Failure }
@@ -60,6 +63,7 @@ impl fmt::Display for CliError {
             Self::Verify(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
+            Self::Fabric(error) => error.fmt(f),
             Self::Output(error) => write!(f, "standard output: {error}"),
         }
     }
@@ -88,6 +92,12 @@ impl From<SendError> for CliError {
 impl From<DecodeError> for CliError {
     fn from(error: DecodeError) -> Self {
         Self::Decode(error)
+    }
+}
+
+impl From<FabricError> for CliError {
+    fn from(error: FabricError) -> Self {
+        Self::Fabric(error)
     }
 }
 

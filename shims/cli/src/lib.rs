@@ -17,14 +17,16 @@
 //!
 //! # Exit codes
 //!
-//! 0: done, and verify found everything. 1: verify found a block that is not what it has to be. 2: the request makes no
-//! sense. 3: the controller or a device failed.
+//! 0: done, and nothing is wrong. 1: verify found a block that is not what it has to be, or doctor what would fail. 2: the
+//! request makes no sense. 3: the controller or a device failed.
 
 extern crate alloc;
 
 pub mod args;
 pub mod controller;
 pub mod decode;
+pub mod doctor;
+pub mod fabric;
 pub mod hctl;
 pub mod hex;
 pub mod list;

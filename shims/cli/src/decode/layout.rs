@@ -45,8 +45,12 @@ pub(super) struct Field {
     byte: usize,
     /// Number of bytes.
     length: usize,
-    /// The highest bit in the first byte and the lowest one in the last, where the bytes are not the field's alone.
+    /// The highest bit in the first byte and the lowest one in the last, where the bytes are not the field's alone. Of words,
+    /// both are counted from bit 0 of the first.
     bits: Option<[u32; 2]>,
+    /// The input is 32-bit words, whose order is that of their registers.
+    #[serde(skip)]
+    words: bool,
     name: String,
     value: Value,
     /// What the value means.
@@ -128,6 +132,7 @@ impl Spec {
             byte: base + self.byte,
             length: self.len,
             bits: (!whole).then_some([self.high, self.low]),
+            words: false,
             name: self.name.to_owned(),
             value,
             meaning,
@@ -155,6 +160,22 @@ impl Show {
 }
 
 impl Field {
+    /// A field of 32-bit words: bits `high` to `low`, counted from bit 0 of the first word.
+    pub(super) fn of_words((high, low): (u8, u8), name: &str, value: u64) -> Self {
+        let (first, last) = (low / 32, high / 32);
+        let whole = low.is_multiple_of(32) && high % 32 == 31;
+        Self {
+            byte: usize::from(first) * 4,
+            length: usize::from(last - first + 1) * 4,
+            bits: (!whole).then(|| [high, low].map(|bit| u32::from(bit - 32 * first))),
+            words: true,
+            name: name.to_owned(),
+            value: Value::Number(value),
+            meaning: None,
+            show: if high == low { Show::Number } else { Show::Hex },
+        }
+    }
+
     /// The same field under another name.
     pub(super) fn named(self, name: String) -> Self {
         Self { name, ..self }
@@ -180,7 +201,7 @@ impl Field {
             (Value::Text(text), Show::Ascii) => format!("\"{text}\""),
             (Value::Text(text), _) => text.clone(),
             (Value::Number(number), Show::Hex | Show::Code(_)) => {
-                let digits = if self.bits.is_some() { 1 } else { self.length * 2 };
+                let digits = if self.bits.is_some() || self.words { 1 } else { self.length * 2 };
                 format!("{number:0digits$X}h")
             }
             (Value::Number(number), _) => number.to_string(),
@@ -188,19 +209,39 @@ impl Field {
     }
 }
 
-/// Byte, or byte and bits, as in `4`, `2-5`, `1.3`, `1.7:5`, `1.4-3.0`.
+/// Byte, or byte and bits, as in `4`, `2-5`, `1.3`, `1.7:5`, `1.4-3.0`. Of words, the word and its bits: `0.31`, `2.15:0`,
+/// `0-1.63:12`.
 struct Position<'a>(&'a Field);
 
 impl fmt::Display for Position<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Field { byte, length, bits, .. } = self.0;
         let last = byte + length - 1;
+        if self.0.words {
+            return self.write_words(f);
+        }
         match bits {
             None if *length == 1 => write!(f, "{byte}"),
             None => write!(f, "{byte}-{last}"),
             Some([high, low]) if *length > 1 => write!(f, "{byte}.{high}-{last}.{low}"),
             Some([high, low]) if high == low => write!(f, "{byte}.{high}"),
             Some([high, low]) => write!(f, "{byte}.{high}:{low}"),
+        }
+    }
+}
+
+impl Position<'_> {
+    fn write_words(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Field { byte, length, bits, .. } = self.0;
+        let (first, count) = (byte / 4, length / 4);
+        write!(f, "{first}")?;
+        if count > 1 {
+            write!(f, "-{}", first + count - 1)?;
+        }
+        match bits {
+            None => Ok(()),
+            Some([high, low]) if high == low => write!(f, ".{high}"),
+            Some([high, low]) => write!(f, ".{high}:{low}"),
         }
     }
 }
@@ -230,6 +271,16 @@ mod tests {
         assert_eq!(columns(bytes(4, 2, "A").shown(Show::Ascii), &data), ["4-5", "A", "\"A\""]);
         assert_eq!(columns(bytes(4, 2, "A").shown(Show::Bytes), &data), ["4-5", "A", "4100"]);
         assert!(bytes(4, 3, "A").read(&data, 0).is_none());
+    }
+
+    #[test]
+    fn positions_of_words() {
+        let place = |high, low| Field::of_words((high, low), "A", 1).columns()[0].clone();
+        assert_eq!(place(31, 31), "0.31");
+        assert_eq!(place(79, 64), "2.15:0");
+        assert_eq!(place(63, 12), "0-1.63:12");
+        assert_eq!(place(95, 32), "1-2");
+        assert_eq!(Field::of_words((95, 32), "A", 0xff).columns()[2], "FFh");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod cdb;
 mod cdb_fields;
 mod designator;
+mod fault;
 mod inquiry;
 mod layout;
 mod mode;
@@ -19,15 +20,27 @@ mod vpd_fields;
 use core::fmt;
 use std::io::{self, Read as _};
 
+use hba_core::fabric::RecordError;
+use report::Report;
+
 use crate::args::{DecodeArgs, DecodeSubject, RigArgs};
+use crate::fabric::Fabric;
 use crate::hex::{self, HexError};
 use crate::output::Output;
 use crate::{CliError, Exit};
 
 /// Decodes the bytes of the command line, or of standard input.
 pub(crate) fn run(rig: &RigArgs, args: &DecodeArgs, output: &mut Output) -> Result<Exit, CliError> {
+    if args.subject == DecodeSubject::Fault {
+        let report = decode_fault(args)?;
+        return print(rig, &report, output);
+    }
+    if args.kind.is_some() || args.topology.is_some() {
+        return Err(DecodeError::FaultOnly.into());
+    }
     let bytes = input(args)?;
     let report = match args.subject {
+        DecodeSubject::Fault => unreachable!("decoded above"),
         DecodeSubject::Cdb => cdb::decode(&bytes, rig.block_size),
         DecodeSubject::Sense => sense::decode(&bytes),
         DecodeSubject::Status => status::decode(&bytes),
@@ -35,20 +48,35 @@ pub(crate) fn run(rig: &RigArgs, args: &DecodeArgs, output: &mut Output) -> Resu
         DecodeSubject::Vpd => vpd::decode(&bytes),
         DecodeSubject::Mode => mode::decode(&bytes, args.form.map(Into::into)),
     };
+    print(rig, &report, output)
+}
+
+fn print(rig: &RigArgs, report: &Report, output: &mut Output) -> Result<Exit, CliError> {
     if rig.json {
-        output.json(&report)?;
+        output.json(report)?;
     } else {
         output.bytes(report.text().as_bytes())?;
     }
     Ok(Exit::Pass)
 }
 
+fn decode_fault(args: &DecodeArgs) -> Result<Report, CliError> {
+    let text = text(args)?;
+    let words: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+    let fabric = args.topology.as_deref().map(|path| Fabric::from_file(path, None)).transpose()?;
+    Ok(fault::decode(&words, args.kind.map(Into::into), fabric.as_ref())?)
+}
+
+fn text(args: &DecodeArgs) -> Result<String, DecodeError> {
+    match &args.hex[..] {
+        [] => read_stdin(),
+        [dash] if dash == "-" => read_stdin(),
+        words => Ok(words.join(" ")),
+    }
+}
+
 fn input(args: &DecodeArgs) -> Result<Vec<u8>, DecodeError> {
-    let text = match &args.hex[..] {
-        [] => read_stdin()?,
-        [dash] if dash == "-" => read_stdin()?,
-        words => words.join(" "),
-    };
+    let text = text(args)?;
     let bytes = hex::parse(&text).map_err(DecodeError::Hex)?;
     if bytes.is_empty() { Err(DecodeError::Empty) } else { Ok(bytes) }
 }
@@ -69,6 +97,20 @@ pub enum DecodeError {
     Empty,
     /// Standard input cannot be read, or is not text.
     Stdin(io::Error),
+    /// Not a word of a fault record.
+    Word {
+        /// As typed.
+        text: String,
+    },
+    /// A word has more than 32 bits where the record has such words.
+    WideWord {
+        /// Which.
+        word: u64,
+    },
+    /// The words make no fault record.
+    Record(RecordError),
+    /// An option that belongs to faults alone.
+    FaultOnly,
 }
 
 impl fmt::Display for DecodeError {
@@ -77,6 +119,17 @@ impl fmt::Display for DecodeError {
             Self::Hex(error) => error.fmt(f),
             Self::Empty => f.write_str("there are no bytes to decode"),
             Self::Stdin(error) => write!(f, "standard input: {error}"),
+            Self::Word { text } => {
+                write!(f, "{text} is not a word of 1 to 16 hexadecimal digits")
+            }
+            Self::WideWord { word } => {
+                write!(f, "{word:#x} has more than 32 bits, and the words of this record have not")
+            }
+            Self::Record(error @ (RecordError::Unrecognised | RecordError::Ambiguous { .. })) => {
+                write!(f, "{error}: say which with --kind")
+            }
+            Self::Record(error) => error.fmt(f),
+            Self::FaultOnly => f.write_str("--kind and --topology are for decode fault"),
         }
     }
 }

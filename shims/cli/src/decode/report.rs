@@ -102,6 +102,11 @@ fn line(field: &Field, [position, name, value]: [usize; 3]) -> String {
 }
 
 impl Section {
+    /// A section without fields yet.
+    pub(super) fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), fields: Vec::new() }
+    }
+
     /// The fields of `specs` that `data` has; it starts at byte `base` of the input.
     pub(super) fn read(title: impl Into<String>, data: &[u8], base: usize, specs: &[Spec]) -> Self {
         let fields = specs.iter().filter_map(|spec| spec.read(data, base)).collect();
