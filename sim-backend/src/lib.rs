@@ -62,6 +62,7 @@ extern crate alloc;
 pub mod controller;
 pub mod direct;
 pub mod disk;
+pub mod fabric;
 pub mod machine;
 pub mod memory;
 pub mod mpi1;
