@@ -459,8 +459,7 @@ mod tests {
         let segments = vec![Segment::new(BusAddr::new(0x1000), 512); 2];
         let id = MappingId { mapper: 0, serial: 0 };
         // SAFETY: no device exists.
-        let made =
-            unsafe { Mapped::new("memory", len, segments, direction, Route::ZeroCopy, id) };
+        let made = unsafe { Mapped::new("memory", len, segments, direction, Route::ZeroCopy, id) };
         made.map_err(|refused| refused.reason)
     }
 
@@ -498,7 +497,8 @@ mod tests {
             let made = request(mapped(1024, direction).expect("whole"), transfer);
             assert_eq!(made.is_ok(), fits, "{direction:?} {transfer:?}");
         }
-        let error = request(mapped(1024, ToDevice).expect("whole"), read).expect_err("the other way");
+        let error =
+            request(mapped(1024, ToDevice).expect("whole"), read).expect_err("the other way");
         assert_eq!(
             error.to_string(),
             "the memory was prepared to the device, the transfer goes from the device"

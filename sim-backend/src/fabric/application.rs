@@ -5,8 +5,8 @@ use core::fmt;
 
 use super::Fabric;
 use super::port::lock;
-use crate::memory::block::Block;
 use crate::memory::OutOfMemory;
+use crate::memory::block::Block;
 
 /// A physical address: what a CPU puts on its bus, and no device may be given.
 ///

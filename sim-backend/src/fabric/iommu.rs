@@ -146,7 +146,8 @@ impl Table {
         loop {
             let last = at.checked_add(size - 1).filter(|last| window.contains(last))?;
             let before = self.live.range(..=last).next_back();
-            let blocked = before.map(|(first, entry)| first + entry.len).filter(|end| *end + page > at);
+            let blocked =
+                before.map(|(first, entry)| first + entry.len).filter(|end| *end + page > at);
             at = match blocked {
                 Some(end) => end.checked_next_multiple_of(page)?.checked_add(page)?,
                 None if at >> 32 != last >> 32 => last & !0xffff_ffff,

@@ -54,9 +54,7 @@ pub(super) fn requester(
                 Carried::Id(last)
             }
             (BridgeKind::PcieToPci, _) => Carried::Id(own_below),
-            (BridgeKind::Conventional, _)
-                if bridge.quirks.acts_as_pcie_bridge && express_above =>
-            {
+            (BridgeKind::Conventional, _) if bridge.quirks.acts_as_pcie_bridge && express_above => {
                 Carried::Id(own_below)
             }
             // On PCI Express every request has an ID, and the bridge has no other to give.

@@ -66,9 +66,7 @@ impl Port {
         }
         match &self.iommu {
             None => Ok(self.pages_of(bus.raw(), len)),
-            Some((iommu, _)) => {
-                lock(iommu).translate(self.requester, bus.raw(), len, direction)
-            }
+            Some((iommu, _)) => lock(iommu).translate(self.requester, bus.raw(), len, direction),
         }
     }
 

@@ -196,7 +196,8 @@ fn tn2090_wired_pages_stay_and_unwired_ones_do_not() {
 #[test]
 fn tn2090_physical_is_not_bus() {
     // Behind an IOMMU a physical address leads nowhere, or to what another mapping has there.
-    let fabric = fabric(FabricConfig { root_port: AddressWidth::BITS_64, ..FabricConfig::translated() });
+    let fabric =
+        fabric(FabricConfig { root_port: AddressWidth::BITS_64, ..FabricConfig::translated() });
     let mut mapper = fabric.mapper(device(), BouncePolicy::Refuse).expect("it is there");
     let memory = filled(&fabric, &pattern(100), 0);
     let physical = memory.physical(0);
@@ -246,7 +247,10 @@ fn copies_are_counted_or_refused_and_never_silent() {
     );
     let second = fabric.application(4096, 0).expect("room");
     let second = mapper.prepare(second, MapDirection::Both).expect_err("no room for two");
-    assert_eq!(second.reason, PrepareError::NoBounceMemory { fault: reach(&second.reason), len: 4096 });
+    assert_eq!(
+        second.reason,
+        PrepareError::NoBounceMemory { fault: reach(&second.reason), len: 4096 }
+    );
 
     // Mapped once, used many times: reads and writes keep the copy in step.
     let bus = fabric.memory(device()).expect("it is there").device();
@@ -283,7 +287,8 @@ fn a_mapping_is_completed_by_its_own_mapper() {
     let empty = fabric.application(0, 0).expect("room");
     let refused = mapper.prepare(empty, MapDirection::Both).expect_err("nothing to map");
     assert_eq!(refused.reason, PrepareError::Length { len: 0 });
-    let mapped = mapper.prepare(filled(&fabric, &[1; 10], 0), MapDirection::Both).expect("prepared");
+    let mapped =
+        mapper.prepare(filled(&fabric, &[1; 10], 0), MapDirection::Both).expect("prepared");
     let mapped = other.complete(mapped).expect_err("not its own");
     assert_eq!((mapper.counters().outstanding(), other.counters().completed), (1, 0));
     let bus = fabric.memory(device()).expect("it is there").device();

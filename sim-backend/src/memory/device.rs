@@ -89,9 +89,7 @@ impl DeviceMemory {
                 Some((block, offset)) => Ok(Pieces::One(Some((block, offset, len)))),
                 None => Err(DmaFaultCause::NoMemory),
             },
-            Some(port) => {
-                port.route(bus, len, direction).and_then(|ways| translated(arena, ways))
-            }
+            Some(port) => port.route(bus, len, direction).and_then(|ways| translated(arena, ways)),
         };
         found.map_err(|cause| {
             let len = u32::try_from(len).unwrap_or(u32::MAX);

@@ -109,8 +109,7 @@ impl SimMemory {
     /// Memory of `len` bytes at a multiple of `align`, and its physical address.
     pub(crate) fn back(&self, len: usize, align: u64) -> Result<(Arc<Block>, u64), OutOfMemory> {
         let mut arena = self.lock();
-        let physical =
-            arena.place(len, align).ok_or(OutOfMemory { len, left: arena.left })?;
+        let physical = arena.place(len, align).ok_or(OutOfMemory { len, left: arena.left })?;
         Ok((arena.map(physical, len)?, physical))
     }
 
