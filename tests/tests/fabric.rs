@@ -313,6 +313,12 @@ fn b29<K: Kind>(end: impl Fn(&mut Bench<K>), expected: Failure, reaches_after: b
     assert!(bus.write(at, &[2]).is_err(), "and not a moment longer");
     assert_eq!(bench.fabric.faults().count(), faults + 1);
     assert_ne!(memory.to_vec()[0], 2);
+    // Had the queue let go of it too early, the disk's answer would come now, to memory that is no longer mapped.
+    bench.rig.platform.machine().hold(0, false);
+    for _ in 0..100 {
+        assert!(bench.rig.poll().is_empty(), "once is enough");
+    }
+    assert_eq!(bench.fabric.faults().count(), faults + 1, "nothing comes late");
 }
 
 #[test]
