@@ -118,7 +118,7 @@ impl SimMapper {
     ) -> Result<(Live, Vec<Segment>, Route), PrepareError> {
         let (pages, offset) = (memory.physical_pages(), memory.offset() as u64);
         let bus = self.port.map(pages, offset, len.into(), direction, 1);
-        let bus = bus.ok_or(PrepareError::NoAddresses { len: len.into() })?;
+        let bus = bus.ok_or_else(|| PrepareError::NoAddresses { len: len.into() })?;
         if let Err(fault) = self.window.check("application memory", bus, len.into(), 1) {
             self.port.unmap(bus);
             return Err(PrepareError::OutOfReach(fault));
