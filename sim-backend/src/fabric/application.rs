@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use std::sync::Mutex;
 
 use super::Fabric;
 use super::port::lock;
@@ -37,12 +38,23 @@ impl fmt::Display for PhysAddr {
 
 /// Memory of an application, contiguous for the application only.
 pub struct AppMemory {
-    fabric: Fabric,
-    pages: Vec<Page>,
+    frames: Arc<Mutex<Frames>>,
+    page: usize,
     /// Of the first byte in the first page.
     offset: usize,
     len: usize,
+}
+
+/// Where an application's pages are: the host's business, which may move them.
+pub(super) struct Frames {
+    pages: Vec<Page>,
     wired: bool,
+}
+
+impl fmt::Debug for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pages, {}", self.pages.len(), if self.wired { "wired" } else { "not wired" })
+    }
 }
 
 struct Page {
@@ -52,7 +64,7 @@ struct Page {
 
 impl fmt::Debug for AppMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AppMemory({} bytes in {} pages)", self.len, self.pages.len())
+        write!(f, "AppMemory({} bytes in {:?})", self.len, lock(&self.frames))
     }
 }
 
@@ -96,7 +108,39 @@ impl Fabric {
         let count = (offset + len).div_ceil(page);
         let pages = (0..count).map(|_| self.page(&place));
         let pages = pages.collect::<Option<_>>().ok_or(OutOfMemory { len, left: 0 })?;
-        Ok(AppMemory { fabric: self.clone(), pages, offset, len, wired: false })
+        let frames = Arc::new(Mutex::new(Frames { pages, wired: false }));
+        let mut all = lock(&self.shared.applications);
+        all.retain(|frames| frames.strong_count() > 0);
+        all.push(Arc::downgrade(&frames));
+        Ok(AppMemory { frames, page, offset, len })
+    }
+
+    /// The host needs its memory: the contents of all applications' pages that are not wired go elsewhere. How many pages did.
+    ///
+    /// # Panics
+    ///
+    /// If there is no other memory.
+    pub fn reclaim(&self) -> usize {
+        let all = lock(&self.shared.applications);
+        all.iter()
+            .filter_map(alloc::sync::Weak::upgrade)
+            .map(|frames| self.move_pages(&frames))
+            .sum()
+    }
+
+    fn move_pages(&self, frames: &Mutex<Frames>) -> usize {
+        let mut frames = lock(frames);
+        if frames.wired {
+            return 0;
+        }
+        let mut bytes = vec![0; self.shared.config.page.bytes() as usize];
+        for page in &mut frames.pages {
+            let elsewhere = self.page(scattered).expect("there is other memory");
+            page.block.read(0, &mut bytes);
+            elsewhere.block.write(0, &bytes);
+            *page = elsewhere;
+        }
+        frames.pages.len()
     }
 
     /// A page that no application had before.
@@ -133,8 +177,8 @@ impl AppMemory {
 
     /// Whether the pages stay where they are.
     #[must_use]
-    pub const fn is_wired(&self) -> bool {
-        self.wired
+    pub fn is_wired(&self) -> bool {
+        lock(&self.frames).wired
     }
 
     /// Copies bytes out, from `offset` on.
@@ -181,31 +225,12 @@ impl AppMemory {
     #[must_use]
     pub fn physical(&self, offset: usize) -> PhysAddr {
         assert!(offset < self.len, "byte {offset} of {}", self.len);
-        let (at, page) = (self.offset + offset, self.page_size());
-        PhysAddr(self.pages[at / page].physical + (at % page) as u64)
+        let (at, page) = (self.offset + offset, self.page);
+        PhysAddr(lock(&self.frames).pages[at / page].physical + (at % page) as u64)
     }
 
-    /// The host needs the pages: their contents go elsewhere, unless they are wired. Whether they did.
-    ///
-    /// # Panics
-    ///
-    /// If there is no other memory.
-    pub fn page_out_and_in(&mut self) -> bool {
-        if self.wired {
-            return false;
-        }
-        let mut bytes = vec![0; self.page_size()];
-        for page in &mut self.pages {
-            let elsewhere = self.fabric.page(scattered).expect("there is other memory");
-            page.block.read(0, &mut bytes);
-            elsewhere.block.write(0, &bytes);
-            *page = elsewhere;
-        }
-        true
-    }
-
-    pub(super) const fn set_wired(&mut self, wired: bool) {
-        self.wired = wired;
+    pub(super) fn set_wired(&mut self, wired: bool) {
+        lock(&self.frames).wired = wired;
     }
 
     pub(super) const fn offset(&self) -> usize {
@@ -213,11 +238,11 @@ impl AppMemory {
     }
 
     pub(super) fn wired_bytes(&self) -> u64 {
-        (self.pages.len() * self.page_size()) as u64
+        (lock(&self.frames).pages.len() * self.page) as u64
     }
 
     pub(super) fn physical_pages(&self) -> Vec<u64> {
-        self.pages.iter().map(|page| page.physical).collect()
+        lock(&self.frames).pages.iter().map(|page| page.physical).collect()
     }
 
     /// The memory as runs of bytes that follow each other in physical memory.
@@ -241,17 +266,14 @@ impl AppMemory {
     fn pieces(&self, offset: usize, len: usize) -> Vec<(Arc<Block>, usize, usize)> {
         let end = offset.checked_add(len).filter(|end| *end <= self.len);
         let end = end.unwrap_or_else(|| panic!("{len} bytes at {offset} of {}", self.len));
-        let (mut at, end, page) = (self.offset + offset, self.offset + end, self.page_size());
+        let (mut at, end, page) = (self.offset + offset, self.offset + end, self.page);
+        let frames = lock(&self.frames);
         let mut pieces = Vec::new();
         while at < end {
             let now = (page - at % page).min(end - at);
-            pieces.push((self.pages[at / page].block.clone(), at % page, now));
+            pieces.push((frames.pages[at / page].block.clone(), at % page, now));
             at += now;
         }
         pieces
-    }
-
-    fn page_size(&self) -> usize {
-        self.fabric.shared.config.page.bytes() as usize
     }
 }

@@ -36,7 +36,7 @@ mod port;
 mod record;
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::sync::atomic::AtomicBool;
 use std::sync::Mutex;
 
@@ -45,6 +45,7 @@ use hba_core::fabric::{
     FaultRecord, FaultUnit, NoSuchFunction, RequesterId, Topology, dma_aliases,
 };
 
+use application::Frames;
 pub use application::{AppMemory, PhysAddr};
 use iommu::Iommu;
 pub use mapper::{BouncePolicy, SimMapper};
@@ -149,6 +150,7 @@ struct Shared {
     ports: Mutex<BTreeMap<RequesterId, Arc<Port>>>,
     /// Pages handed to applications so far.
     pages: Mutex<u64>,
+    applications: Mutex<Vec<Weak<Mutex<Frames>>>>,
 }
 
 impl Fabric {
@@ -159,8 +161,18 @@ impl Fabric {
             Arc::new(Mutex::new(Iommu::new(config.page.bytes(), first.raw()..=last.raw())))
         });
         let memory = SimMemory::at(config.driver_base, config.capacity);
-        let (ports, pages) = (Mutex::default(), Mutex::new(0));
-        Self { shared: Arc::new(Shared { topology, config, memory, iommu, ports, pages }) }
+        let (ports, pages, applications) = (Mutex::default(), Mutex::new(0), Mutex::default());
+        Self {
+            shared: Arc::new(Shared {
+                topology,
+                config,
+                memory,
+                iommu,
+                ports,
+                pages,
+                applications,
+            }),
+        }
     }
 
     /// Memory as the device at `device` and its driver have it.

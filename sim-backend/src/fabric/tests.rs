@@ -165,20 +165,21 @@ fn two_devices_have_tables_of_their_own() {
 fn tn2090_wired_pages_stay_and_unwired_ones_do_not() {
     let fabric = fabric(FabricConfig::identity());
     let bus = fabric.memory(device()).expect("it is there").device();
-    let mut memory = filled(&fabric, &pattern(9000), 0);
+    let memory = filled(&fabric, &pattern(9000), 0);
     // What a driver does that takes physical addresses without preparing.
     let stale = BusAddr::new(memory.physical(0).0);
-    assert!(memory.page_out_and_in());
+    assert_eq!(fabric.reclaim(), 3);
     assert_eq!(memory.to_vec(), pattern(9000), "the application sees no difference");
     assert!(bus.read_u32(stale).is_err(), "the device does");
 
     let mut mapper = fabric.mapper(device(), COPY).expect("it is there");
     let mapped = mapper.prepare(memory, MapDirection::Both).expect("prepared");
+    assert_eq!(fabric.reclaim(), 0, "the pages are wired");
     for segment in mapped.segments() {
         assert_eq!(bus.read(segment.addr, &mut vec![0; segment.len as usize]), Ok(()));
     }
-    let mut memory = mapper.complete(mapped).expect("its own");
-    assert!(!memory.is_wired() && memory.page_out_and_in(), "and may move again");
+    let memory = mapper.complete(mapped).expect("its own");
+    assert!(!memory.is_wired() && fabric.reclaim() == 3, "and may move again");
 
     mapper.set_wire_limit(2 * 4096);
     let refused = mapper.prepare(memory, MapDirection::Both).expect_err("three pages");
