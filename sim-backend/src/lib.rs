@@ -6,7 +6,8 @@
 //!   read or when it is told to, every choice comes from a seed. Equal runs are equal in every register access.
 //! * **A second reading.** The register-level models are written from the measured layouts and from how hardware behaves,
 //!   never from a driver, so that one mistake is not made twice.
-//! * **Strict.** Memory that was not allocated, was freed, or belongs to nobody faults and is recorded. Credits, addresses,
+//! * **Strict.** Memory that was not allocated, was freed, or belongs to nobody faults and is recorded; behind a [`fabric`]
+//!   so does what is not mapped for the requester, for the direction, or any more. Credits, addresses,
 //!   element flags and states are enforced as hardware enforces them.
 //! * **Nothing that a host does panics the model**, and every walk over what a host wrote has a bound.
 //!
@@ -52,6 +53,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`machine`], [`memory`], [`topology`], [`platform`] | controller, targets and host memory as one machine |
+//! | [`fabric`] | bridges, root port, IOMMU; applications' memory and its `DmaMapper` |
 //! | [`mpi1`] | register-level LSI SAS1068, as hardware is or as QEMU's is |
 //! | [`direct`] | a controller without MPI: N vectors, reply rings in memory, and the backend for it |
 //! | [`disk`] | disks: commands, volatile cache, power cuts, lies, errors |
@@ -62,6 +64,7 @@ extern crate alloc;
 pub mod controller;
 pub mod direct;
 pub mod disk;
+pub mod fabric;
 pub mod machine;
 pub mod memory;
 pub mod mpi1;

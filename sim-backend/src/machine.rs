@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hba_core::register::{RegOffset, Registers};
+use hba_core::register::{ALL_ONES, RegOffset, Registers};
 use hba_core::time::Instant;
 
 use crate::controller::{ControllerModel, Progress};
@@ -64,6 +64,10 @@ struct Shared<C> {
     stray: Option<u64>,
     record: VecDeque<Access>,
     record_max: usize,
+    /// Register accesses until the controller is pulled out.
+    removal: Option<u64>,
+    /// It was.
+    removed: bool,
 }
 
 impl<C: ControllerModel> SimMachine<C> {
@@ -82,6 +86,8 @@ impl<C: ControllerModel> SimMachine<C> {
             stray: None,
             record: VecDeque::new(),
             record_max: 0,
+            removal: None,
+            removed: false,
         };
         Self { shared: Arc::new(Mutex::new(shared)), memory }
     }
@@ -159,7 +165,7 @@ impl<C: ControllerModel> SimMachine<C> {
     pub fn run(&self, budget: u32) -> Progress {
         let mut shared = self.lock();
         let now = shared.now;
-        shared.controller.run(now, budget)
+        if shared.removed { Progress::default() } else { shared.controller.run(now, budget) }
     }
 
     /// How many units of work the controller does before each register read; 0: only [`run`](Self::run) counts.
@@ -217,6 +223,18 @@ impl<C: ControllerModel> SimMachine<C> {
         self.lock().count
     }
 
+    /// Hot removal: `accesses` more register accesses reach the controller, at the next one it is gone. From then on every
+    /// register reads all ones, writes are lost, and the controller touches no memory.
+    pub fn remove_after(&self, accesses: u64) {
+        self.lock().removal = Some(accesses);
+    }
+
+    /// Whether the controller was pulled out by [`remove_after`](Self::remove_after).
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.lock().removed
+    }
+
     /// From now on no register may be touched: see [`stray_accesses`](Self::stray_accesses).
     pub fn forbid_access(&self) {
         self.lock().stray = Some(0);
@@ -259,8 +277,9 @@ impl<C> Clone for SimRegisters<C> {
 impl<C: ControllerModel> Registers for SimRegisters<C> {
     fn read32(&mut self, offset: RegOffset) -> u32 {
         let mut shared = lock(&self.shared);
+        shared.approach_removal();
         shared.work();
-        let value = shared.controller.read(offset);
+        let value = if shared.removed { ALL_ONES } else { shared.controller.read(offset) };
         shared.count.reads += 1;
         shared.note(Access::Read(offset, value));
         value
@@ -268,15 +287,30 @@ impl<C: ControllerModel> Registers for SimRegisters<C> {
 
     fn write32(&mut self, offset: RegOffset, value: u32) {
         let mut shared = lock(&self.shared);
-        shared.controller.write(offset, value);
+        shared.approach_removal();
+        if !shared.removed {
+            shared.controller.write(offset, value);
+        }
         shared.count.writes += 1;
         shared.note(Access::Write(offset, value));
     }
 }
 
 impl<C: ControllerModel> Shared<C> {
+    fn approach_removal(&mut self) {
+        match &mut self.removal {
+            Some(0) => {
+                self.removal = None;
+                self.removed = true;
+                self.controller.power_cut();
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+    }
+
     fn work(&mut self) {
-        if self.budget != 0 {
+        if self.budget != 0 && !self.removed {
             self.controller.run(self.now, self.budget);
         }
     }

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use hba_core::dma::{DmaRegion, RegionBuffer};
+use hba_core::fabric::HostMapping;
 use hba_core::host::{OutOfMemory, Platform};
 use hba_core::port::RegionPlan;
 use hba_core::register::Registers;
@@ -19,6 +20,7 @@ use crate::machine::{SimMachine, SimRegisters};
 pub struct SimPlatform<C> {
     machine: Arc<SimMachine<C>>,
     registers: SimRegisters<C>,
+    preflight: bool,
 }
 
 impl<C: ControllerModel> SimPlatform<C> {
@@ -26,7 +28,13 @@ impl<C: ControllerModel> SimPlatform<C> {
     #[must_use]
     pub fn new(machine: Arc<SimMachine<C>>) -> Self {
         machine.memory().set_bus_master(true);
-        Self { registers: machine.registers(), machine }
+        Self { registers: machine.registers(), machine, preflight: true }
+    }
+
+    /// The platform of a host that knows nothing of its fabric: nothing is checked before the controller touches memory.
+    #[must_use]
+    pub fn without_preflight(self) -> Self {
+        Self { preflight: false, ..self }
     }
 
     /// The machine underneath.
@@ -71,6 +79,11 @@ impl<C: ControllerModel> Platform for SimPlatform<C> {
 
     fn isolate(&mut self) {
         self.machine.memory().set_bus_master(false);
+    }
+
+    fn mapping(&self) -> HostMapping {
+        let known = self.preflight.then(|| self.machine.memory().mapping());
+        known.unwrap_or_else(HostMapping::unknown)
     }
 }
 

@@ -22,6 +22,11 @@ pub struct Readme;
 #[doc = include_str!("../../docs/embedding.md")]
 pub struct Embedding;
 
+/// The example for applications' memory, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/dma.md")]
+pub struct Dma;
+
 /// Contract 2: two threads that share a queue do not compile, so none enters it while another is in it.
 ///
 /// ```compile_fail,E0277

@@ -29,7 +29,8 @@ impl<P: ControlPort, L: Platform, D: DataBuffer> Rig<P, L, D> {
     /// If it does not become so.
     pub fn start(port: P, mut platform: L) -> Self {
         let (recovery, timeouts) = (RecoveryConfig::default(), ClassTimeouts::default());
-        let adapter = Adapter::new(port, recovery, timeouts, platform.now());
+        let mut adapter = Adapter::new(port, recovery, timeouts, platform.now());
+        adapter.set_mapping(platform.mapping());
         let mut rig = Self { adapter, platform, batch: Batch::new(8) };
         for _ in 0..POLLS_MAX {
             let open = rig.adapter.queues().iter().all(hba_core::queue::IoQueue::is_open);

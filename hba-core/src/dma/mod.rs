@@ -6,10 +6,15 @@
 
 mod address;
 mod buffer;
+mod mapper;
 mod region;
 mod scatter;
 
 pub use address::{AddressFault, AddressWidth, BusAddr, DmaWindow, FaultKind, Segment};
 pub use buffer::{DataBuffer, NoData, RegionBuffer};
+pub use mapper::{
+    DmaMapper, MapDirection, Mapped, MapperCounters, MappingId, NotPrepared, PrepareError,
+    PrepareRefused, Route, Unfit,
+};
 pub use region::{Coherent, DmaRegion, DmaSync, WordsMut};
 pub use scatter::{Elements, ScatterError, SegmentLimits};

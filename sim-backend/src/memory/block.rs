@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use hba_core::dma::{BusAddr, DmaRegion};
 
 /// Memory in units of eight bytes, so that it has the alignment of a [`DmaRegion`].
-pub(super) struct Block {
+pub(crate) struct Block {
     units: Box<[UnsafeCell<u64>]>,
 }
 
@@ -24,7 +24,7 @@ unsafe impl Sync for Block {}
 
 impl Block {
     /// `len` bytes, rounded up to eight, each set to `fill`.
-    pub(super) fn new(len: usize, fill: u8) -> Self {
+    pub(crate) fn new(len: usize, fill: u8) -> Self {
         let unit = u64::from_ne_bytes([fill; 8]);
         Self { units: (0..len.div_ceil(8)).map(|_| UnsafeCell::new(unit)).collect() }
     }
@@ -32,7 +32,7 @@ impl Block {
     /// The driver's view of the first `len` bytes, which the device reaches at `bus`.
     ///
     /// Called once per block: the region is the only access on the CPU side.
-    pub(super) fn region(self: &Arc<Self>, len: usize, bus: BusAddr) -> DmaRegion {
+    pub(crate) fn region(self: &Arc<Self>, len: usize, bus: BusAddr) -> DmaRegion {
         assert!(len <= self.units.len() * 8, "{len} bytes of a block of {}", self.units.len() * 8);
         // SAFETY: the pointer covers `len` valid bytes aligned to eight; the owner keeps them alive as long as any part
         // of the region; the device side is this crate, which makes no references to the memory.
@@ -41,7 +41,7 @@ impl Block {
     }
 
     /// Device read. The caller has checked the range against the length of the mapping.
-    pub(super) fn read(&self, offset: usize, into: &mut [u8]) {
+    pub(crate) fn read(&self, offset: usize, into: &mut [u8]) {
         self.check(offset, into.len());
         let (words, bytes) = into.split_at_mut(word_bytes(offset, into.len()));
         for (at, word) in (offset..).step_by(4).zip(words.chunks_exact_mut(4)) {
@@ -59,7 +59,7 @@ impl Block {
     }
 
     /// Device write. The caller has checked the range against the length of the mapping.
-    pub(super) fn write(&self, offset: usize, from: &[u8]) {
+    pub(crate) fn write(&self, offset: usize, from: &[u8]) {
         self.check(offset, from.len());
         core::sync::atomic::fence(Ordering::Release);
         let (words, bytes) = from.split_at(word_bytes(offset, from.len()));

@@ -5,7 +5,9 @@ use std::sync::Mutex;
 
 use hba_core::dma::BusAddr;
 
-use super::{Arena, DmaDirection, DmaFault, lock};
+use super::block::Block;
+use super::{Arena, DmaDirection, DmaFault, DmaFaultCause, lock};
+use crate::fabric::Port;
 
 /// Access to host memory by bus address, as a bus master has it.
 ///
@@ -13,7 +15,12 @@ use super::{Arena, DmaDirection, DmaFault, lock};
 #[derive(Clone, Debug)]
 pub struct DeviceMemory {
     arena: Arc<Mutex<Arena>>,
+    /// The way to memory, where there is more than a wire.
+    port: Option<Arc<Port>>,
 }
+
+/// A piece of an access that lies in one block.
+type Piece = (Arc<Block>, usize, usize);
 
 /// How often the device touched memory, faults not included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,23 +34,26 @@ pub struct AccessCount {
 }
 
 impl DeviceMemory {
-    pub(super) const fn new(arena: Arc<Mutex<Arena>>) -> Self {
-        Self { arena }
+    pub(super) const fn new(arena: Arc<Mutex<Arena>>, port: Option<Arc<Port>>) -> Self {
+        Self { arena, port }
     }
 
     /// Reads bytes at `bus`.
     ///
     /// # Errors
     ///
-    /// [`DmaFault`] unless one live allocation holds them all; then `into` is unchanged.
+    /// [`DmaFault`] unless the device reaches them all, each piece within one live allocation; then `into` is unchanged.
     pub fn read(&self, bus: BusAddr, into: &mut [u8]) -> Result<(), DmaFault> {
         let mut arena = lock(&self.arena);
-        let Some((block, offset)) = arena.find(bus, into.len()) else {
-            return Err(fail(&mut arena, bus, into.len(), DmaDirection::DeviceReads));
-        };
+        let pieces = self.pieces(&mut arena, bus, into.len(), DmaDirection::DeviceReads)?;
         arena.accesses.reads += 1;
         arena.accesses.bytes += into.len() as u64;
-        block.read(offset, into);
+        let mut rest = into;
+        for (block, offset, len) in pieces {
+            let (now, later) = rest.split_at_mut(len);
+            block.read(offset, now);
+            rest = later;
+        }
         Ok(())
     }
 
@@ -51,16 +61,43 @@ impl DeviceMemory {
     ///
     /// # Errors
     ///
-    /// [`DmaFault`] unless one live allocation holds them all; then nothing is written.
+    /// [`DmaFault`] unless the device reaches them all, each piece within one live allocation; then nothing is written.
     pub fn write(&self, bus: BusAddr, from: &[u8]) -> Result<(), DmaFault> {
         let mut arena = lock(&self.arena);
-        let Some((block, offset)) = arena.find(bus, from.len()) else {
-            return Err(fail(&mut arena, bus, from.len(), DmaDirection::DeviceWrites));
-        };
+        let pieces = self.pieces(&mut arena, bus, from.len(), DmaDirection::DeviceWrites)?;
         arena.accesses.writes += 1;
         arena.accesses.bytes += from.len() as u64;
-        block.write(offset, from);
+        let mut rest = from;
+        for (block, offset, len) in pieces {
+            let (now, later) = rest.split_at(len);
+            block.write(offset, now);
+            rest = later;
+        }
         Ok(())
+    }
+
+    /// Where the bytes of an access are, all of them; or the fault, recorded.
+    fn pieces(
+        &self,
+        arena: &mut Arena,
+        bus: BusAddr,
+        len: usize,
+        direction: DmaDirection,
+    ) -> Result<Pieces, DmaFault> {
+        let found = match &self.port {
+            None => match arena.find(bus, len) {
+                Some((block, offset)) => Ok(Pieces::One(Some((block, offset, len)))),
+                None => Err(DmaFaultCause::NoMemory),
+            },
+            Some(port) => port.route(bus, len, direction).and_then(|ways| translated(arena, ways)),
+        };
+        found.map_err(|cause| {
+            let len = u32::try_from(len).unwrap_or(u32::MAX);
+            let requester = self.port.as_ref().map(|port| port.requester());
+            let fault = DmaFault { address: bus, len, direction, requester, cause };
+            arena.faults.record(fault);
+            fault
+        })
     }
 
     /// Reads a 32-bit word.
@@ -104,9 +141,29 @@ impl DeviceMemory {
     }
 }
 
-fn fail(arena: &mut Arena, address: BusAddr, len: usize, direction: DmaDirection) -> DmaFault {
-    let len = u32::try_from(len).unwrap_or(u32::MAX);
-    let fault = DmaFault { address, len, direction };
-    arena.faults.record(fault);
-    fault
+/// The pieces of one access; without a fabric there is one, which needs no list.
+enum Pieces {
+    One(Option<Piece>),
+    Many(alloc::vec::IntoIter<Piece>),
+}
+
+impl Iterator for Pieces {
+    type Item = Piece;
+
+    fn next(&mut self) -> Option<Piece> {
+        match self {
+            Self::One(piece) => piece.take(),
+            Self::Many(pieces) => pieces.next(),
+        }
+    }
+}
+
+fn translated(arena: &Arena, ways: Vec<(u64, usize)>) -> Result<Pieces, DmaFaultCause> {
+    let piece = |(physical, len)| {
+        let (block, offset) =
+            arena.find(BusAddr::new(physical), len).ok_or(DmaFaultCause::NoMemory)?;
+        Ok((block, offset, len))
+    };
+    let pieces = ways.into_iter().map(piece).collect::<Result<Vec<_>, _>>()?;
+    Ok(Pieces::Many(pieces.into_iter()))
 }

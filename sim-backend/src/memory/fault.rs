@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use core::fmt;
 
 use hba_core::dma::BusAddr;
+use hba_core::fabric::RequesterId;
 
 /// Who wanted to move the bytes of a faulted access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub enum DmaDirection {
     DeviceWrites,
 }
 
-/// A device access to an address that nobody mapped.
+/// A device access that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DmaFault {
     /// First byte of the access.
@@ -23,6 +24,31 @@ pub struct DmaFault {
     pub len: u32,
     /// Read or write.
     pub direction: DmaDirection,
+    /// Under which ID the request came out of the fabric; `None` where the device has no fabric above it.
+    pub requester: Option<RequesterId>,
+    /// What refused it, and why.
+    pub cause: DmaFaultCause,
+}
+
+/// Why an access was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DmaFaultCause {
+    /// Memory has no such address, or has it no more: not allocated, freed, moved, or the device may not master the bus.
+    NoMemory,
+    /// The root port takes fewer address bits.
+    AboveWidth {
+        /// How many it takes.
+        bits: u8,
+    },
+    /// The IOMMU has no translation for the requester ID at all.
+    NoTable,
+    /// The IOMMU has never mapped the address: use before map, or beyond the end of a mapping.
+    NotMapped,
+    /// The IOMMU had the address mapped, and has no more: use after unmap.
+    Unmapped,
+    /// The address is mapped for the other direction.
+    WrongDirection,
 }
 
 impl fmt::Display for DmaFault {
@@ -31,11 +57,22 @@ impl fmt::Display for DmaFault {
             DmaDirection::DeviceReads => "read",
             DmaDirection::DeviceWrites => "wrote",
         };
-        write!(
-            f,
-            "the device {verb} {} bytes at {}, where nothing is mapped",
-            self.len, self.address
-        )
+        write!(f, "the device {verb} {} bytes at {}", self.len, self.address)?;
+        if let Some(requester) = self.requester {
+            write!(f, " as {requester}")?;
+        }
+        match self.cause {
+            DmaFaultCause::NoMemory => f.write_str(", where nothing is mapped"),
+            DmaFaultCause::AboveWidth { bits } => {
+                write!(f, ", and the root port takes {bits} address bits")
+            }
+            DmaFaultCause::NoTable => f.write_str(", for which the iommu has no translation"),
+            DmaFaultCause::NotMapped => f.write_str(", which the iommu has not mapped"),
+            DmaFaultCause::Unmapped => f.write_str(", which the iommu has mapped no more"),
+            DmaFaultCause::WrongDirection => {
+                f.write_str(", which the iommu has mapped for the other direction")
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A bus address is never the value of a pointer here, so a driver that mixes the two up fails at once. What the driver
 //! did not allocate, or has freed, is not mapped: a device access there is a [`DmaFault`].
 
-mod block;
+pub(crate) mod block;
 mod device;
 mod fault;
 
@@ -14,8 +14,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hba_core::dma::{BusAddr, DmaRegion, RegionBuffer};
 
 use block::Block;
+use hba_core::fabric::HostMapping;
+
+use crate::fabric::Port;
 pub use device::{AccessCount, DeviceMemory};
-pub use fault::{DmaDirection, DmaFault, FaultLog};
+pub use fault::{DmaDirection, DmaFault, DmaFaultCause, FaultLog};
 
 /// The host's DMA memory: a bump allocator over bus addresses.
 ///
@@ -24,6 +27,8 @@ pub use fault::{DmaDirection, DmaFault, FaultLog};
 #[derive(Clone, Debug)]
 pub struct SimMemory {
     arena: Arc<Mutex<Arena>>,
+    /// The controller's place in a fabric, where there is one: allocations are mapped for it, accesses go through it.
+    port: Option<Arc<Port>>,
 }
 
 impl SimMemory {
@@ -52,7 +57,7 @@ impl SimMemory {
             accesses: AccessCount::default(),
             bus_master: true,
         };
-        Self { arena: Arc::new(Mutex::new(arena)) }
+        Self { arena: Arc::new(Mutex::new(arena)), port: None }
     }
 
     /// Chooses what new memory is filled with.
@@ -76,23 +81,71 @@ impl SimMemory {
     ///
     /// [`OutOfMemory`] when the capacity or the address space is used up, or `len` is 4 GiB or more.
     pub fn allocate(&self, len: usize, align: usize) -> Result<DmaRegion, OutOfMemory> {
+        match &self.port {
+            Some(port) if port.translates() => self.allocate_mapped(port, len, align),
+            _ => {
+                let mut arena = self.lock();
+                let bus = arena.place(len, align as u64);
+                let bus = bus.ok_or(OutOfMemory { len, left: arena.left })?;
+                Ok(arena.map(bus, len)?.region(len, BusAddr::new(bus)))
+            }
+        }
+    }
+
+    /// Whole pages of memory, mapped for the controller in both directions as long as the region lives.
+    fn allocate_mapped(
+        &self,
+        port: &Arc<Port>,
+        len: usize,
+        align: usize,
+    ) -> Result<DmaRegion, OutOfMemory> {
+        let (block, physical) = self.back(len, port.page().max(align as u64))?;
+        let out = OutOfMemory { len, left: self.lock().left };
+        let lease = port.lease(block.clone(), physical, len, align as u64).ok_or(out)?;
+        let bus = lease.bus();
+        Ok(block.region(len, bus).with_owner(Arc::new(lease)))
+    }
+
+    /// Memory of `len` bytes at a multiple of `align`, and its physical address.
+    pub(crate) fn back(&self, len: usize, align: u64) -> Result<(Arc<Block>, u64), OutOfMemory> {
         let mut arena = self.lock();
-        let bus = arena.place(len, align as u64).ok_or(OutOfMemory { len, left: arena.left })?;
-        arena.map(bus, len)
+        let physical = arena.place(len, align).ok_or(OutOfMemory { len, left: arena.left })?;
+        Ok((arena.map(physical, len)?, physical))
+    }
+
+    /// Memory of `len` bytes at `physical`, unless something is there. Where the next allocation goes is not changed.
+    pub(crate) fn back_at(&self, physical: u64, len: usize) -> Option<Arc<Block>> {
+        let mut arena = self.lock();
+        let next = arena.next;
+        let block = arena.map(physical, len).ok();
+        arena.next = next;
+        block
+    }
+
+    /// The same memory as a device at `port` and its driver have it.
+    pub(crate) fn through(&self, port: Arc<Port>) -> Self {
+        Self { arena: self.arena.clone(), port: Some(port) }
+    }
+
+    /// What the platform knows of the way from the controller to this memory: nothing where there is no fabric.
+    #[must_use]
+    pub fn mapping(&self) -> HostMapping {
+        self.port.as_ref().map_or_else(HostMapping::unknown, |port| port.mapping())
     }
 
     /// Allocates `len` bytes with the middle on the next 4 GiB line: what an allocator may do and a pool must not.
     ///
     /// # Errors
     ///
-    /// As [`allocate`](Self::allocate).
+    /// As [`allocate`](Self::allocate); always behind an IOMMU, whose addresses are one window.
     pub fn allocate_across_4g(&self, len: usize) -> Result<DmaRegion, OutOfMemory> {
         let mut arena = self.lock();
         let line = (arena.next | 0xffff_ffff).checked_add(1);
         let before = (len as u64 / 2).next_multiple_of(8);
         let bus = line.and_then(|line| line.checked_sub(before)).filter(|bus| *bus >= arena.next);
-        let bus = bus.ok_or(OutOfMemory { len, left: arena.left })?;
-        arena.map(bus, len)
+        let translated = self.port.as_ref().is_some_and(|port| port.translates());
+        let bus = bus.filter(|_| !translated).ok_or(OutOfMemory { len, left: arena.left })?;
+        Ok(arena.map(bus, len)?.region(len, BusAddr::new(bus)))
     }
 
     /// Allocates a data buffer of one segment, aligned to eight bytes.
@@ -107,16 +160,19 @@ impl SimMemory {
     /// Lets the device reach the memory, or makes every access of it a fault: the bus master enable bit of its PCI
     /// command register.
     pub fn set_bus_master(&self, enabled: bool) {
-        self.lock().bus_master = enabled;
+        match &self.port {
+            Some(port) => port.set_bus_master(enabled),
+            None => self.lock().bus_master = enabled,
+        }
     }
 
     /// What the device uses to reach the memory.
     #[must_use]
     pub fn device(&self) -> DeviceMemory {
-        DeviceMemory::new(self.arena.clone())
+        DeviceMemory::new(self.arena.clone(), self.port.clone())
     }
 
-    /// The device's accesses to unmapped addresses so far.
+    /// The device's accesses that were refused so far.
     #[must_use]
     pub fn faults(&self) -> FaultLog {
         self.lock().faults.clone()
@@ -197,7 +253,7 @@ impl Arena {
         }
     }
 
-    fn map(&mut self, bus: u64, len: usize) -> Result<DmaRegion, OutOfMemory> {
+    fn map(&mut self, bus: u64, len: usize) -> Result<Arc<Block>, OutOfMemory> {
         let out = OutOfMemory { len, left: self.left };
         self.left = self.left.checked_sub(len).ok_or(out)?;
         let end = bus.checked_add(len as u64).ok_or(out)?;
@@ -208,7 +264,7 @@ impl Arena {
         let index = self.mappings.partition_point(|m| m.first < bus);
         let mapping = Mapping { first: bus, len: len as u64, block: Arc::downgrade(&block) };
         self.mappings.insert(index, mapping);
-        Ok(block.region(len, BusAddr::new(bus)))
+        Ok(block)
     }
 
     /// The live block that holds all of `len` bytes at `bus`, and the offset in it.

@@ -164,6 +164,8 @@ fn unmapped_memory_ends_the_command() {
             address: hba_core::dma::BusAddr::new(0),
             len: len as u32,
             direction: crate::memory::DmaDirection::DeviceReads,
+            requester: None,
+            cause: crate::memory::DmaFaultCause::NoMemory,
         }
     }
     let mut initiator = Initiator::new(100);
