@@ -73,6 +73,8 @@
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
+#[cfg(feature = "tokio")]
+extern crate std;
 
 pub mod adapter;
 pub mod command;
@@ -88,6 +90,8 @@ pub mod name;
 pub mod port;
 pub mod queue;
 pub mod register;
+#[cfg(feature = "tokio")]
+pub mod runtime;
 pub mod sync;
 pub mod task_id;
 pub mod time;

@@ -69,6 +69,8 @@ pub mod machine;
 pub mod memory;
 pub mod mpi1;
 pub mod platform;
+#[cfg(feature = "tokio")]
+pub mod pulse;
 mod scattered;
 pub mod schedule;
 pub mod target;

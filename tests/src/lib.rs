@@ -2,6 +2,7 @@
 
 extern crate alloc;
 
+pub mod async_bank;
 pub mod fuzz;
 pub mod non_coherent;
 pub mod qemu;

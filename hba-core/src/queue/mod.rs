@@ -8,6 +8,7 @@ mod batch;
 mod counters;
 mod deadlines;
 mod lifecycle;
+mod shared;
 mod slots;
 mod ticket;
 
@@ -17,6 +18,7 @@ pub use crate::name::{CommandHandle, Vector};
 pub use batch::{Batch, Done, Drain, SENSE_MAX};
 pub use counters::Counters;
 pub use lifecycle::Abandoned;
+pub use shared::{ServiceTurn, SubmitTurn};
 pub use ticket::{
     AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, RestartPermit, Stopped, Verdict,
 };

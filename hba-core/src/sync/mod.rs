@@ -1,8 +1,35 @@
 //! The only place in this crate that names atomics, locks or memory barriers.
 //!
-//! Ordinary code calls [`publish`] and [`observe`], which say what they order rather than how.
+//! Ordinary code calls [`publish`] and [`observe`], which say what they order rather than how. What threads and interrupt
+//! handlers share is one of the types below; each is small, so that every interleaving of it can be tried (`docs/concurrency.md`).
+//!
+//! * [`Kick`]: an interrupt handler tells a worker that there is something to look at.
+//! * [`PhaseRing`], [`ErasedRing`]: what a device posts and one reader takes; [`RingWord`] is an entry in ordinary memory.
+//! * [`mailbox`]: values from one thread to another.
+//! * [`Answers`]: where completions wait for the tasks that asked for them.
+//! * [`Permits`]: back-pressure, and a line of those who wait.
+//! * [`SharedQueue`]: a queue that several threads enter, one at a time, where a vector has no thread of its own.
+//!
+//! Nothing in here waits: no call blocks or spins for another thread.
 
-use core::sync::atomic::{Ordering, fence};
+mod answers;
+mod kick;
+mod mailbox;
+mod permits;
+mod primitive;
+mod ring;
+mod round_robin;
+mod shared;
+
+pub use answers::{Answered, Answers, Asked, Polled};
+pub use kick::Kick;
+pub use mailbox::{Inbox, Outbox, Unposted, mailbox};
+pub use permits::{LineFull, Permit, PermitTicket, Permits, Taken};
+pub use ring::{ErasedRing, PhaseRing, RING_WORD_LEN, RingMemory, RingWord};
+pub use round_robin::RoundRobin;
+pub use shared::{Busy, Entered, Epoch, Inert, Left, SharedQueue};
+
+use primitive::{Ordering, fence};
 
 /// Orders every earlier store to DMA memory before a later doorbell store.
 ///

@@ -170,12 +170,6 @@ impl Descriptor {
         (count / entries).is_multiple_of(2)
     }
 
-    /// Whether the second word of an entry belongs to the lap with `phase`.
-    #[inline]
-    pub(super) const fn is_posted(second: u32, phase: bool) -> bool {
-        (second >> 31 != 0) == phase
-    }
-
     pub(super) fn to_words(self, phase: bool) -> [u32; 2] {
         let kind = match self.kind {
             Kind::Success => 1,
@@ -306,8 +300,7 @@ mod tests {
         let reply = Descriptor::reply(name, 15, Kind::Detail);
         let [subject, second] = reply.to_words(true);
         assert_eq!(Descriptor::from_words(subject, second), reply);
-        assert!(Descriptor::is_posted(second, true) && !Descriptor::is_posted(second, false));
-        assert!(!Descriptor::is_posted(0, Descriptor::phase(0, 8)), "a cleared ring is empty");
+        assert_eq!(second >> 31, 1, "the phase of the first lap");
         assert!(
             !Descriptor::phase(8, 8)
                 && Descriptor::phase(0u32.wrapping_sub(9), 8) == Descriptor::phase(7, 8)

@@ -6,13 +6,13 @@ use hba_core::port::{
     BadReply, Delivery, Detail, Message, QueuePort, Reply, Tag, Transferred, Unsendable, WireTag,
 };
 use hba_core::register::RegisterWrite;
-use hba_core::sync;
+use hba_core::sync::PhaseRing;
 use scsi_proto::Status;
 
 use super::config::Shape;
 use super::layout::{
-    DESCRIPTOR_LEN, DETAIL_LEN, Descriptor, DetailHead, ELEMENT_LEN, Ending, HEAD_LEN, Head,
-    INLINE_ELEMENTS, Kind, REQUEST_LEN, SENSE_AT, SENSE_MAX, element_words, name_of, name_word,
+    DETAIL_LEN, Descriptor, DetailHead, ELEMENT_LEN, Ending, HEAD_LEN, Head, INLINE_ELEMENTS, Kind,
+    REQUEST_LEN, SENSE_AT, SENSE_MAX, element_words, name_of, name_word,
 };
 use super::registers::VectorRegister;
 
@@ -24,14 +24,14 @@ use super::registers::VectorRegister;
 pub struct DirectQueue {
     /// Written by the host only.
     requests: DmaRegion,
-    /// Written by the controller; the host only clears the ring.
-    replies: DmaRegion,
+    /// Written by the controller; the host only clears it.
+    ring: PhaseRing<DmaRegion>,
+    /// The detail records behind the ring, written by the controller.
+    details: DmaRegion,
     shape: Shape,
     vector: u8,
     targets: u16,
-    /// Descriptors taken since START, modulo 2^32.
-    consumed: u32,
-    /// What the controller was told of that last.
+    /// Descriptors taken since START that the controller was told of last, modulo 2^32.
     acknowledged: u32,
     detail: Detail,
     message: Message,
@@ -56,19 +56,9 @@ impl DirectQueue {
     ) -> Self {
         let message = Message::EMPTY;
         let detail = NO_DETAIL;
-        let mut queue = Self {
-            requests,
-            replies,
-            shape,
-            vector,
-            targets,
-            consumed: 0,
-            acknowledged: 0,
-            detail,
-            message,
-        };
-        queue.restart();
-        queue
+        let (ring, details) = replies.split_at(shape.details_at());
+        let ring = PhaseRing::new(ring, shape.entries);
+        Self { requests, ring, details, shape, vector, targets, acknowledged: 0, detail, message }
     }
 
     pub(super) const fn requests_bus(&self) -> BusAddr {
@@ -76,7 +66,7 @@ impl DirectQueue {
     }
 
     pub(super) const fn ring_bus(&self) -> BusAddr {
-        self.replies.bus()
+        self.ring.memory().bus()
     }
 
     /// Writes the elements and returns how many there are.
@@ -125,8 +115,8 @@ impl DirectQueue {
     /// Copies the head of a detail record that is known to be one of this queue.
     #[cold]
     fn take_detail(&mut self, name: WireTag) -> Reply {
-        let at = self.detail_at(name.tag);
-        let head = DetailHead::from_words([0, 4, 8, 12].map(|i| self.replies.read_u32(at + i)));
+        let at = Self::detail_at(name.tag);
+        let head = DetailHead::from_words([0, 4, 8, 12].map(|i| self.details.read_u32(at + i)));
         if head.name != name {
             return Reply::Bad(BadReply::FrameNotOwned { raw: name_word(head.name) });
         }
@@ -149,8 +139,9 @@ impl DirectQueue {
         Reply::Detail(name)
     }
 
-    fn detail_at(&self, tag: Tag) -> usize {
-        self.shape.details_at() + usize::from(tag.0) * DETAIL_LEN
+    /// From the beginning of the detail records.
+    fn detail_at(tag: Tag) -> usize {
+        usize::from(tag.0) * DETAIL_LEN
     }
 }
 
@@ -194,15 +185,7 @@ impl QueuePort for DirectQueue {
 
     #[inline]
     fn next_reply(&mut self) -> Reply {
-        let at = (self.consumed % self.shape.entries) as usize * DESCRIPTOR_LEN;
-        let second = self.replies.read_u32(at + 4);
-        let phase = Descriptor::phase(self.consumed, self.shape.entries);
-        if !Descriptor::is_posted(second, phase) {
-            return Reply::Empty;
-        }
-        sync::observe();
-        let first = self.replies.read_u32(at);
-        self.consumed = self.consumed.wrapping_add(1);
+        let Some([first, second]) = self.ring.take() else { return Reply::Empty };
         let descriptor = Descriptor::from_words(first, second);
         let name = name_of(first);
         let ours = descriptor.vector == self.vector && name.tag.0 < self.shape.depth;
@@ -222,7 +205,7 @@ impl QueuePort for DirectQueue {
     fn read_sense(&mut self, tag: Tag, into: &mut [u8]) {
         let len = into.len().min(SENSE_MAX.into());
         if tag.0 < self.shape.depth {
-            self.replies.read_bytes(self.detail_at(tag) + SENSE_AT, &mut into[..len]);
+            self.details.read_bytes(Self::detail_at(tag) + SENSE_AT, &mut into[..len]);
         }
     }
 
@@ -233,16 +216,16 @@ impl QueuePort for DirectQueue {
     #[inline]
     fn acknowledge(&mut self) -> Option<RegisterWrite> {
         // A pass that found nothing has nothing to say: idle polling writes no register.
-        if self.acknowledged == self.consumed {
+        if self.acknowledged == self.ring.taken() {
             return None;
         }
-        self.acknowledged = self.consumed;
+        self.acknowledged = self.ring.taken();
         let offset = VectorRegister::CONSUMER.of(self.vector);
-        Some(RegisterWrite { offset, value: self.consumed })
+        Some(RegisterWrite { offset, value: self.acknowledged })
     }
 
     fn restart(&mut self) {
-        self.replies.fill(0, self.shape.details_at(), 0);
-        (self.consumed, self.acknowledged) = (0, 0);
+        self.ring.restart();
+        self.acknowledged = 0;
     }
 }

@@ -1,0 +1,476 @@
+//! The driver of what vectors share: bring-up, recovery, deadlines, shutdown.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::lane::{Lane, Note, Pass};
+use super::platform::{Clock, Platform};
+use super::{AttachError, BATCH, Inner, InnerOf};
+use crate::command::Failure;
+use crate::control::{Action, Control, ControlEvent};
+use crate::dispatch::ClassTimeouts;
+use crate::dma::DataBuffer;
+use crate::port::{
+    BringUpError, ControlPort, MemoryPlan, TargetInfo, TaskManagement, TaskManagementId,
+};
+use crate::queue::{Batch, IoQueue, Vector};
+use crate::sync::{Entered, RoundRobin};
+use crate::time::Instant;
+
+/// The lanes, or why there will be none.
+type AttachResult<P, L, D> = Result<Arc<InnerOf<P, L, D>>, AttachError>;
+
+/// What a handle asks of Control.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Accept no ordinary command any more, and answer when none is outstanding.
+    Drain(oneshot::Sender<()>),
+    /// Stop the adapter, and answer when it is.
+    Stop(oneshot::Sender<()>),
+    Reset,
+    /// Tell the targets.
+    Targets(oneshot::Sender<Vec<TargetInfo>>),
+    /// Answer at this time.
+    Sleep(Instant, oneshot::Sender<()>),
+    TaskManagement(TaskManagement, oneshot::Sender<Option<TaskManagementId>>),
+}
+
+/// Runs [`Control`] and carries its values between the vectors. Looks at every vector's deadlines.
+///
+/// Ends when the adapter was shut down, left the bus or was given up, and every command came home.
+#[must_use = "deadlines, recovery and shutdown happen when this is polled"]
+pub struct ControlDriver<P: ControlPort, L: Platform, D: DataBuffer> {
+    control: Control<P>,
+    platform: L,
+    timeouts: ClassTimeouts,
+    registers: L::Registers,
+    inner: Option<Arc<InnerOf<P, L, D>>>,
+    batch: Batch<D>,
+    notes: (mpsc::Sender<Note>, mpsc::Receiver<Note>),
+    orders: (mpsc::Sender<Order>, mpsc::Receiver<Order>),
+    events: broadcast::Sender<ControlEvent>,
+    reclaimed: (mpsc::Sender<D>, Option<mpsc::Receiver<D>>),
+    /// What Control asked for and could not be carried yet: somebody was in the queue.
+    actions: VecDeque<Action>,
+    /// Queues that are to stop as soon as they have no more to give, and passes that they still get.
+    stopping: Vec<Vector>,
+    passes: u32,
+    /// Lanes that are to accept no ordinary command, and those whose commands are to end, as soon as nobody is in.
+    closing: Vec<usize>,
+    gone: Vec<(usize, Failure)>,
+    /// When every vector is looked at, interrupt or not.
+    sweep: Instant,
+    draining: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<()>>,
+    failure: Option<BringUpError>,
+    sleeping: Vec<(Instant, oneshot::Sender<()>)>,
+    /// Vector drivers run as long as these live.
+    running: Vec<mpsc::Sender<()>>,
+}
+
+/// What a turn leaves.
+enum Turn {
+    Again,
+    /// Somebody was in a queue.
+    Busy,
+    Wait(Instant),
+    Ended,
+}
+
+/// An interrupt that is lost costs no more than this.
+const SWEEP: Duration = Duration::from_millis(100);
+/// Passes that a queue gets before it is stopped with replies pending.
+const PASSES_BEFORE_STOP: u32 = 64;
+/// Turns before other tasks get theirs.
+const TURNS: u32 = 64;
+/// Events that wait for the slowest reader.
+const EVENTS: usize = 64;
+/// Notes that wait for Control.
+const NOTES: usize = 512;
+const ORDERS: usize = 32;
+/// Memory of dropped futures that waits to be taken.
+const RECLAIMED: usize = 1024;
+
+impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<P, L, D> {
+    pub(super) fn new(port: P, platform: L, config: super::Config) -> Self {
+        let clock = platform.clock();
+        let mut control = Control::new(port, config.recovery, clock.now());
+        control.set_interrupts(true);
+        let (reclaimed, receiver) = mpsc::channel(RECLAIMED);
+        Self {
+            control,
+            registers: platform.shared_registers(),
+            platform,
+            timeouts: config.timeouts,
+            inner: None,
+            batch: Batch::new(BATCH),
+            notes: mpsc::channel(NOTES),
+            orders: mpsc::channel(ORDERS),
+            events: broadcast::channel(EVENTS).0,
+            reclaimed: (reclaimed, Some(receiver)),
+            actions: VecDeque::new(),
+            stopping: Vec::new(),
+            passes: 0,
+            closing: Vec::new(),
+            gone: Vec::new(),
+            sweep: clock.now(),
+            draining: None,
+            stop: None,
+            failure: None,
+            sleeping: Vec::new(),
+            running: Vec::new(),
+        }
+    }
+
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<ControlEvent> {
+        self.events.subscribe()
+    }
+
+    pub(super) fn note_sender(&self) -> mpsc::Sender<Note> {
+        self.notes.0.clone()
+    }
+
+    pub(super) fn take_reclaimed(&mut self) -> Option<mpsc::Receiver<D>> {
+        self.reclaimed.1.take()
+    }
+
+    pub(super) fn platform_mut(&mut self) -> &mut L {
+        &mut self.platform
+    }
+
+    /// Ends when this driver does.
+    pub(super) fn running(&mut self) -> mpsc::Receiver<()> {
+        let (sender, receiver) = mpsc::channel(1);
+        self.running.push(sender);
+        receiver
+    }
+
+    /// The lanes, once requests flow; an error if they never will.
+    pub(super) fn poll_attached(&mut self, cx: &mut Context<'_>) -> Poll<AttachResult<P, L, D>> {
+        for _ in 0..TURNS {
+            let turn = self.turn(cx)?;
+            let flows = self.control.is_operational() && self.actions.is_empty();
+            if let Some(inner) = self.inner.as_ref().filter(|_| flows) {
+                return Poll::Ready(Ok(Arc::clone(inner)));
+            }
+            if matches!(turn, Turn::Ended) {
+                let failed = self.failure.take().map_or(AttachError::Gone, AttachError::BringUp);
+                return Poll::Ready(Err(failed));
+            }
+            if self.wait(turn, cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn wait(&mut self, turn: Turn, cx: &mut Context<'_>) -> Poll<()> {
+        match turn {
+            Turn::Again | Turn::Ended => Poll::Ready(()),
+            Turn::Wait(until) => self.platform.poll_timer(cx, until),
+            Turn::Busy => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn, AttachError> {
+        let now = self.platform.now();
+        let mut again = false;
+        while let Poll::Ready(Some(note)) = self.notes.1.poll_recv(cx) {
+            self.handle(note, now);
+            again = true;
+        }
+        while let Poll::Ready(Some(order)) = self.orders.1.poll_recv(cx) {
+            self.obey(order, now);
+            again = true;
+        }
+        for (_, woken) in self.sleeping.extract_if(.., |(until, _)| *until <= now) {
+            let _ = woken.send(());
+        }
+        let (busy, more) = self.look_at_vectors(now);
+        self.stop_queues(more, now);
+        if busy || !self.carry_all() {
+            return Ok(Turn::Busy);
+        }
+        let next = self.control.step(now, &mut self.registers).next;
+        while let Some(action) = self.control.poll_action() {
+            match action {
+                Action::ProvideMemory(plan) => self.provide_memory(&plan)?,
+                Action::Isolate => {
+                    crate::host::Platform::isolate(&mut self.platform);
+                    self.control.handle_isolated();
+                }
+                action => self.actions.push_back(action),
+            }
+            again = true;
+        }
+        self.publish_events();
+        if !self.carry_all() {
+            return Ok(Turn::Busy);
+        }
+        if again {
+            self.sweep = now;
+        }
+        Ok(self.rest(again || more, next, now))
+    }
+
+    /// What is left to do once nothing is due now.
+    fn rest(&mut self, again: bool, next: Option<Instant>, now: Instant) -> Turn {
+        if again {
+            return Turn::Again;
+        }
+        let Some((outstanding, deadline)) = self.outstanding() else { return Turn::Busy };
+        if outstanding == 0
+            && let Some(draining) = self.draining.take()
+        {
+            // Nobody waits any more if this fails.
+            let _ = draining.send(());
+        }
+        if outstanding == 0 && self.control.stopped().is_some() {
+            if let Some(stop) = self.stop.take() {
+                let _ = stop.send(());
+            }
+            self.running.clear();
+            return Turn::Ended;
+        }
+        let sleeping = self.sleeping.iter().map(|(until, _)| *until);
+        let until = [next, deadline].into_iter().flatten().chain(sleeping);
+        let until = until.fold(now + SWEEP, Instant::min);
+        Turn::Wait(until)
+    }
+
+    /// Commands that the device has, and the first deadline; `None` if somebody is in a queue.
+    fn outstanding(&self) -> Option<(usize, Option<Instant>)> {
+        let (mut outstanding, mut first) = (0, None);
+        for lane in self.lanes() {
+            let entered = lane.shared.enter((), |shard, ()| {
+                (usize::from(shard.queue.outstanding()), shard.queue.next_deadline())
+            });
+            let left = entered.ok()?.leave();
+            outstanding += left.words;
+            first = [first, left.values].into_iter().flatten().min();
+        }
+        Some((outstanding, first))
+    }
+
+    fn lanes(&self) -> &[Lane<P::Queue, L::Registers, D>] {
+        self.inner.as_ref().map_or(&[], |inner| &inner.lanes)
+    }
+
+    fn handle(&mut self, note: Note, now: Instant) {
+        match note {
+            Note::Message(message) => {
+                self.control.handle_message(&message, now, &mut self.registers);
+            }
+            Note::Drained(mark) => self.control.handle_drained(mark, now),
+            Note::Gone => self.control.handle_gone(),
+        }
+    }
+
+    fn obey(&mut self, order: Order, now: Instant) {
+        match order {
+            Order::Drain(done) => {
+                self.draining = Some(done);
+                for at in 0..self.lanes().len() {
+                    self.close(at);
+                }
+            }
+            Order::Stop(done) => {
+                self.stop = Some(done);
+                self.control.shutdown();
+            }
+            Order::Targets(answer) => {
+                let _ = answer.send(self.control.targets().to_vec());
+            }
+            Order::Sleep(until, answer) => self.sleeping.push((until, answer)),
+            Order::Reset => self.control.request_reset(now),
+            Order::TaskManagement(task, answer) => {
+                let _ = answer.send(self.control.task_management(task));
+            }
+        }
+    }
+
+    /// Passes over every vector whose interrupt may be lost or is not on, and lets deadlines fire.
+    fn look_at_vectors(&mut self, now: Instant) -> (bool, bool) {
+        let Some(inner) = self.inner.clone() else { return (false, false) };
+        let (mut busy, mut more) = (false, false);
+        let all = now >= self.sweep || !self.stopping.is_empty() || !self.control.is_operational();
+        if now >= self.sweep {
+            self.sweep = now + SWEEP;
+        }
+        for lane in &inner.lanes {
+            while let Some((ticket, _)) = lane.expired(now) {
+                let Some(ticket) = ticket else { break };
+                self.control.handle_ticket(ticket);
+            }
+            if !all {
+                continue;
+            }
+            let mut notes = Vec::new();
+            match lane.pass(&mut self.batch, |note| notes.push(note)) {
+                Pass::Busy => busy = true,
+                Pass::More => more = true,
+                Pass::Empty => {}
+            }
+            for note in notes {
+                self.handle(note, now);
+            }
+        }
+        (busy, more)
+    }
+
+    /// Stops the queues that are to stop, once everything that the device did complete is taken.
+    fn stop_queues(&mut self, pending: bool, now: Instant) {
+        if self.stopping.is_empty() || pending && self.passes > 0 {
+            self.passes = self.passes.saturating_sub(1);
+            return;
+        }
+        let Some(inner) = self.inner.clone() else { return };
+        for vector in core::mem::take(&mut self.stopping) {
+            let Some(lane) = inner.lanes.get(usize::from(vector.0)) else { continue };
+            match lane.shared.enter((), |shard, ()| ((), shard.queue.quiesce())) {
+                Ok(entered) => self.control.handle_quiesced(entered.leave().values, now),
+                Err(_) => self.stopping.push(vector),
+            }
+        }
+    }
+
+    fn close(&mut self, at: usize) {
+        let entered = self.lanes()[at].shared.enter((), |shard, ()| {
+            shard.closing = true;
+            ((), ())
+        });
+        let refused = entered.map(Entered::leave).is_err();
+        if refused {
+            self.closing.push(at);
+        }
+    }
+
+    /// Whether everything that Control asked for is where it belongs.
+    fn carry_all(&mut self) -> bool {
+        let Some(inner) = self.inner.clone() else { return self.actions.is_empty() };
+        for at in core::mem::take(&mut self.closing) {
+            self.close(at);
+        }
+        while let Some(action) = self.actions.pop_front() {
+            let vector = match &action {
+                Action::Quiesce(vector) => {
+                    self.stopping.push(*vector);
+                    self.passes = PASSES_BEFORE_STOP;
+                    continue;
+                }
+                Action::Gone(failure) => {
+                    self.stopping.clear();
+                    self.gone.extend((0..inner.lanes.len()).map(|at| (at, *failure)));
+                    continue;
+                }
+                Action::Restart(permit) => permit.vector(),
+                Action::Open(permit) => permit.vector(),
+                Action::Drain(request) => request.vector(),
+                Action::Redeem(ticket, _) => ticket.vector(),
+                Action::ProvideMemory(_) | Action::Isolate => continue,
+            };
+            let Some(lane) = inner.lanes.get(usize::from(vector.0)) else { continue };
+            let carried = lane.shared.enter(action, |shard, action| {
+                let queue = &mut shard.queue;
+                match action {
+                    Action::Restart(permit) => queue.restart(permit),
+                    Action::Open(permit) => queue.open(permit),
+                    Action::Drain(request) => queue.begin_drain(request),
+                    Action::Redeem(ticket, verdict) => queue.redeem(ticket, verdict),
+                    _ => {}
+                }
+                ((), ())
+            });
+            if let Err(busy) = carried {
+                self.actions.push_front(busy.input);
+                return false;
+            }
+            self.sweep = Instant::ZERO;
+        }
+        while let Some((at, failure)) = self.gone.pop() {
+            let told = inner.lanes[at].shared.enter(Ending(failure), |shard, ending| {
+                shard.queue.handle_gone(ending.0);
+                ((), ())
+            });
+            if told.is_err() {
+                self.gone.push((at, failure));
+                return false;
+            }
+            self.sweep = Instant::ZERO;
+        }
+        self.closing.is_empty()
+    }
+
+    fn publish_events(&mut self) {
+        while let Some(event) = self.control.poll_event() {
+            if let ControlEvent::BringUpFailed(error) = event {
+                self.failure = Some(error);
+            }
+            // Nobody listens if this fails.
+            let _ = self.events.send(event);
+        }
+    }
+
+    fn provide_memory(&mut self, plan: &MemoryPlan) -> Result<(), AttachError> {
+        let Some(limits) = self.control.limits().copied() else { return Err(AttachError::Gone) };
+        limits.validate().map_err(AttachError::Limits)?;
+        let regions = plan.regions.iter().map(|region| self.platform.allocate(region));
+        let regions = regions.collect::<Result<Vec<_>, _>>().map_err(AttachError::Memory)?;
+        let ports = self.control.provide_memory(regions).map_err(AttachError::Placement)?;
+        let lane = |(port, vector)| {
+            let queue = IoQueue::new(port, Vector(vector), &limits, self.timeouts);
+            Lane::new(queue, &limits, self.registers.clone(), self.reclaimed.0.clone())
+        };
+        let lanes: Vec<_> = ports.into_iter().zip(0..).map(lane).collect();
+        let clock = self.platform.clock();
+        let round_robin = RoundRobin::new(lanes.len() as u16);
+        let (orders, events) = (self.orders.0.clone(), self.events.clone());
+        let inner = Inner { lanes, clock, limits, round_robin, orders, events };
+        self.inner = Some(Arc::new(inner));
+        Ok(())
+    }
+}
+
+/// How the commands of a queue end.
+struct Ending(Failure);
+
+/// A plain number.
+impl crate::sync::Inert for Ending {}
+
+/// Nothing in it is pinned.
+impl<P: ControlPort, L: Platform, D: DataBuffer> Unpin for ControlDriver<P, L, D> {}
+
+impl<P, L, D> Future for ControlDriver<P, L, D>
+where
+    P: ControlPort,
+    L: Platform,
+    D: DataBuffer + Send + 'static,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        for _ in 0..TURNS {
+            let turn = match this.turn(cx) {
+                Ok(Turn::Ended) | Err(_) => return Poll::Ready(()),
+                Ok(turn) => turn,
+            };
+            if this.wait(turn, cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
