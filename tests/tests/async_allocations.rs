@@ -1,11 +1,11 @@
 //! The async facade allocates nothing for a command, and frees nothing.
 
 use core::alloc::{GlobalAlloc, Layout};
-use std::alloc::System;
 use core::future::Future;
 use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
+use std::alloc::System;
 
 use hba_core::command::{Command, Nexus, TargetId, Transfer};
 use hba_core::queue::Vector;
