@@ -1,10 +1,14 @@
 //! The async facade on simulated controllers, polled by hand: what wakes, what waits, and where memory is.
 
+extern crate alloc;
+
+use alloc::sync::Arc;
+use alloc::task::Wake;
 use core::future::Future;
 use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use core::task::{Context, Poll, Waker};
+use std::sync::Mutex;
 
 use hba_core::command::{Command, Nexus, Outcome, Request, TargetId, Transfer};
 use hba_core::dma::{DataBuffer, RegionBuffer, Segment};
