@@ -217,7 +217,7 @@ impl Mpi1Controller {
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
         let reset = (self.state == IocState::Reset).then_some(self.reset_until);
-        [reset, self.port_enable.due(), self.tasks.next_due()].into_iter().flatten().min()
+        [reset, self.port_enable.due(), self.tasks.next_due(self.now)].into_iter().flatten().min()
     }
 
     /// One unit of work, if there is one.
