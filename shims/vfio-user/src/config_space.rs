@@ -260,7 +260,11 @@ mod tests {
         assert_eq!(word(&space, 0x68) & 0xffff, 0x0010);
         assert_eq!(space.write(0x70, &[0x10, 0xa8]), Effect::Reset);
         assert_eq!(word(&space, 0x70) & 0xffff, 0x2810);
-        assert_eq!(word(&space, 0x78) & 0xffff, 0, "nothing of the link is in its control register");
+        assert_eq!(
+            word(&space, 0x78) & 0xffff,
+            0,
+            "nothing of the link is in its control register"
+        );
         assert_eq!(word(&space, 0x7a) & 0xffff, 0x0083, "8 GT/s, eight lanes");
     }
 }

@@ -200,3 +200,29 @@ impl fmt::Debug for Remote {
         f.write_str("Remote")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_backend::memory::DeviceMemory;
+    use sim_backend::mpi1::registers::{DOORBELL, FUNCTION_MESSAGE_UNIT_RESET};
+    use sim_backend::mpi1::{Mpi1Controller, Personality};
+
+    use super::*;
+    use crate::memory::GuestMemory;
+
+    #[test]
+    fn the_worker_sleeps_until_the_next_event_or_for_ever() {
+        let memory = DeviceMemory::outside(Arc::new(GuestMemory::default()));
+        let model = Mpi1Controller::new(Personality::hardware(), memory);
+        let shared = Shared::new(&Part::sas1068(), Box::new(model));
+        let mut function = shared.lock();
+        assert!(!function.work());
+        assert_eq!(function.idle(), None, "nothing to do, nothing due");
+        function.model.write(DOORBELL, u32::from(FUNCTION_MESSAGE_UNIT_RESET) << 24);
+        function.work();
+        assert!(function.idle().is_some(), "the reset ends by itself");
+        std::thread::sleep(Duration::from_millis(1));
+        function.work();
+        assert_eq!(function.idle(), None);
+    }
+}
