@@ -11,6 +11,7 @@ pub mod register_bank;
 pub mod rig;
 pub mod scattered;
 pub mod sim;
+pub mod soak;
 pub mod startup;
 
 /// The example of the README, compiled and run.
