@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::planted::{Planted, is_planted, unless};
 use super::primitive::{AtomicU32, Cell, Ordering};
 
 /// The asker has the waiter, or is just changing it.
@@ -126,7 +127,7 @@ impl<T, W> Answers<T, W> {
             let index = head & NO_PLACE;
             let place = self.places.get(index as usize)?;
             let next = place.next.load(Ordering::Relaxed);
-            let new = (head & !NO_PLACE).wrapping_add(1 << INDEX_BITS) | next;
+            let new = change(head, next);
             match self.free.compare_exchange_weak(head, new, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
                     // Nobody knows of the place before the caller tells its name.
@@ -146,6 +147,11 @@ impl<T, W> Answers<T, W> {
         let Some(place) = self.places.get(usize::from(name)) else {
             return Answered::Unknown(answer);
         };
+        if is_planted(Planted::AnswerDoesNotClaim) {
+            place.put(&place.answer, Some(answer));
+            place.state.store(ANSWERED, Ordering::Release);
+            return Answered::Seen;
+        }
         // Whoever changes the state has what it stands for to itself: of two answers under one name, one is unknown.
         let mut state = place.state.load(Ordering::Acquire);
         loop {
@@ -252,6 +258,11 @@ impl<T, W> Answers<T, W> {
 
     fn take(&self, name: u16) -> Polled<T> {
         let place = &self.places[usize::from(name)];
+        if is_planted(Planted::PlaceIsFreedFirst) {
+            self.free(name);
+            let answer = place.put(&place.answer, None);
+            return Polled::Answer(answer.expect("it is there still"));
+        }
         let answer = place.put(&place.answer, None);
         self.free(name);
         match answer {
@@ -268,13 +279,23 @@ impl<T, W> Answers<T, W> {
         let mut head = self.free.load(Ordering::Acquire);
         loop {
             place.next.store(head & NO_PLACE, Ordering::Relaxed);
-            let new = (head & !NO_PLACE).wrapping_add(1 << INDEX_BITS) | u32::from(name);
-            match self.free.compare_exchange_weak(head, new, Ordering::AcqRel, Ordering::Acquire) {
+            let new = change(head, name.into());
+            let ordering = unless(Planted::FreeIsRelaxed, Ordering::AcqRel);
+            match self.free.compare_exchange_weak(head, new, ordering, Ordering::Acquire) {
                 Ok(_) => return,
                 Err(now) => head = now,
             }
         }
     }
+}
+
+/// The head of the free list after one change, with another place in front.
+#[inline]
+fn change(head: u32, first: u32) -> u32 {
+    if is_planted(Planted::FreeListHasNoGeneration) {
+        return first;
+    }
+    (head & !NO_PLACE).wrapping_add(1 << INDEX_BITS) | first
 }
 
 impl<T, W> Place<T, W> {
