@@ -2,7 +2,7 @@
 
 /// A bug in one of this module's types: each takes a step away that its scenario is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(any(loom, shuttle)), expect(dead_code, reason = "planted by models only"))]
+#[cfg_attr(not(any(loom, shuttle)), expect(unreachable_pub, reason = "planted by models only"))]
 pub enum Planted {
     /// [`SharedQueue::enter`](super::SharedQueue::enter) looks whether somebody is in and then goes in, in two steps.
     EnterLooksThenOwns,
@@ -39,18 +39,17 @@ pub enum Planted {
 #[cfg(any(loom, shuttle))]
 mod planting {
     use super::Planted;
-    // Not the model's: what is planted is so for the whole process.
-    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use crate::sync::primitive::{Ordering, ProcessAtomicU32};
 
-    static PLANTED: AtomicU32 = AtomicU32::new(u32::MAX);
+    static PLANTED: ProcessAtomicU32 = ProcessAtomicU32::new(u32::MAX);
 
     /// Plants a bug for the rest of this process.
     pub fn plant(bug: Planted) {
-        PLANTED.store(bug as u32, Relaxed);
+        PLANTED.store(bug as u32, Ordering::Relaxed);
     }
 
     pub(in crate::sync) fn is_planted(bug: Planted) -> bool {
-        PLANTED.load(Relaxed) == bug as u32
+        PLANTED.load(Ordering::Relaxed) == bug as u32
     }
 }
 #[cfg(any(loom, shuttle))]
