@@ -13,6 +13,7 @@ pub mod scattered;
 pub mod sim;
 pub mod soak;
 pub mod startup;
+pub mod vectors;
 
 /// The example of the README, compiled and run.
 #[cfg(doctest)]

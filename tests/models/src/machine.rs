@@ -112,7 +112,9 @@ impl World {
         loop {
             lane.kick.take();
             loop {
-                let Ok(turn) = lane.queue.service(&mut batch) else { break };
+                let Ok(turn) = lane.queue.service(&mut batch) else {
+                    break;
+                };
                 let left = turn.leave();
                 let cookies: Vec<_> = left.values.drain().map(|d| d.completion.cookie.0).collect();
                 cookies.into_iter().for_each(|cookie| self.end(at, cookie));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hba_core::command::{Command, Cookie, Failure, Nexus, Request, TargetId, Transfer, Unsendable};
+use hba_core::command::{Command, Cookie, Nexus, Request, TargetId, Transfer, Unsendable};
 use hba_core::control::{Action, Control, RecoveryConfig};
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::{AddressWidth, DmaRegion, DmaWindow, Elements, NoData};
@@ -59,7 +59,9 @@ impl<const BITS: u32> QueuePort for ModelPort<BITS> {
 
     fn next_reply(&mut self) -> Reply {
         self.tables.read(|_| ());
-        let Some([first, _]) = self.ring.take() else { return Reply::Empty };
+        let Some([first, _]) = self.ring.take() else {
+            return Reply::Empty;
+        };
         let (tag, generation) = (Tag(first as u16), Generation(first >> 16));
         Reply::Success(WireTag { tag, generation })
     }
@@ -277,7 +279,9 @@ pub fn submit<const BITS: u32>(queue: &mut Queue<BITS>, cookie: u64) -> u32 {
 pub fn look<const BITS: u32>(queue: &SharedQueue<Queue<BITS>>, ended: &mut Vec<u64>) {
     let mut batch = Batch::new(4);
     loop {
-        let Ok(turn) = queue.service(&mut batch) else { return };
+        let Ok(turn) = queue.service(&mut batch) else {
+            return;
+        };
         let left = turn.leave();
         ended.extend(left.values.drain().map(|done| done.completion.cookie.0));
         if !left.again && !left.words.more {
@@ -285,6 +289,3 @@ pub fn look<const BITS: u32>(queue: &SharedQueue<Queue<BITS>>, ended: &mut Vec<u
         }
     }
 }
-
-/// How a command may end in a reset.
-pub const RESET: Failure = Failure::Reset;

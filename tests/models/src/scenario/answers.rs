@@ -111,7 +111,9 @@ fn freed_and_taken(_: usize, _: &str) {
     let next = {
         let answers = Arc::clone(&answers);
         thread::spawn(move || {
-            let Some(asked) = answers.ask(Box::new(2)) else { return };
+            let Some(asked) = answers.ask(Box::new(2)) else {
+                return;
+            };
             let Answered::Wake(waiter) = answers.answer(asked.name(), Box::new(2)) else {
                 panic!("a place of before");
             };

@@ -104,7 +104,9 @@ fn same_queue_again(vectors: usize, twin: &str) {
             if at > 0 {
                 return interrupt(&queue);
             }
-            let Ok(turn) = queue.enter((), |desk, ()| (desk.work(), ())) else { return };
+            let Ok(turn) = queue.enter((), |desk, ()| (desk.work(), ())) else {
+                return;
+            };
             // A completion that is handed out while the queue is still owned.
             asked.fetch_add(1, Ordering::Release);
             let inner = queue.enter((), |desk, ()| (desk.work(), ()));
@@ -247,7 +249,9 @@ fn handler(
         ((), ())
     };
     thread::spawn(move || {
-        let Ok(turn) = queue.enter((), handle) else { return };
+        let Ok(turn) = queue.enter((), handle) else {
+            return;
+        };
         if closes {
             assert!(!queue.close(), "this turn is in");
         }
@@ -274,7 +278,9 @@ fn migration(vectors: usize, _: &str) {
                 (line.waiting.pop(), ())
             };
             loop {
-                let Ok(turn) = queue.enter((), take) else { return };
+                let Ok(turn) = queue.enter((), take) else {
+                    return;
+                };
                 let epoch = turn.epoch().0;
                 let left = turn.leave();
                 taken.lock().unwrap().extend(left.words.map(|entry| (epoch, entry)));

@@ -37,7 +37,7 @@ type Line = Permits<thread::Thread>;
 
 /// Takes the only permit, sleeping where it has to, uses what it permits, and gives it back.
 fn use_slot(line: &Line, slot: &Checked<u32>) {
-    let permit = match line.take(thread::current()).ok().expect("the line has room") {
+    let permit = match line.take(thread::current()).expect("the line has room") {
         Taken::Now(permit) => permit,
         Taken::Later(ticket) => {
             let mut ticket = ticket;
@@ -81,7 +81,7 @@ fn one_gives_up(waiters: usize, twin: &str) {
     let keeps = twin == "keeps what it gave up";
     let quitter = {
         let line = Arc::clone(&line);
-        thread::spawn(move || match line.0.take(thread::current()).ok().expect("room") {
+        thread::spawn(move || match line.0.take(thread::current()).expect("room") {
             Taken::Now(permit) => wake(line.0.release(permit)),
             Taken::Later(ticket) => {
                 let next = line.0.cancel(ticket);

@@ -54,7 +54,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 fn attend(queue: &SharedQueue<Queue<16>>) -> (Vec<AbortTicket>, Vec<u64>) {
     let (mut batch, mut tickets, mut ended) = (Batch::new(4), Vec::new(), Vec::new());
     loop {
-        let Ok(turn) = queue.service(&mut batch) else { return (tickets, ended) };
+        let Ok(turn) = queue.service(&mut batch) else {
+            return (tickets, ended);
+        };
         let left = turn.leave();
         ended.extend(left.values.drain().map(|done| done.completion.cookie.0));
         let mut again = left.again;
@@ -249,7 +251,9 @@ fn reset_meets_submit(submitters: usize, twin: &str) {
             thread::spawn(move || {
                 let ring = || alive.read(|alive| assert!(*alive, "a doorbell to a dead ring"));
                 // Somebody is in: the request comes back whole, to be submitted later.
-                let Ok(turn) = door.queue.submit(request(n as u64), NOW) else { return false };
+                let Ok(turn) = door.queue.submit(request(n as u64), NOW) else {
+                    return false;
+                };
                 let accepted = turn.words().is_ok();
                 if accepted && !late {
                     ring();
@@ -326,13 +330,13 @@ fn late_reply_meets_quarantine(_: usize, twin: &str) {
         let turn = queue.service(&mut batch);
         drop(turn.map(Entered::leave));
     }
-    let turn = queue.submit(request(2), NOW).ok().expect("nobody is in");
+    let turn = queue.submit(request(2), NOW).expect("nobody is in");
     let accepted = turn.leave().words.is_ok();
     late.join().unwrap();
-    let turn = queue.service(&mut batch).ok().expect("nobody is in");
+    let turn = queue.service(&mut batch).expect("nobody is in");
     let _ = turn.leave().words;
     assert_eq!(batch.drain().count(), 0, "a command was completed by another's reply");
-    assert!(!(accepted && in_doubt) || twin != "", "the slot rests until a reset");
+    assert!(!(accepted && in_doubt && twin.is_empty()), "the slot rests until a reset");
 }
 
 /// Redeems with the verdict that the device has it no more, and services until the command has ended; how it did.
