@@ -68,6 +68,7 @@ pub mod fabric;
 pub mod machine;
 pub mod memory;
 pub mod mpi1;
+mod mpt;
 pub mod platform;
 #[cfg(feature = "tokio")]
 pub mod pulse;
