@@ -367,13 +367,13 @@ impl ControllerModel for Mpi2Controller {
     fn power_cut(&mut self) {
         self.powered = false;
         self.forget_messages();
+        self.devices = Devices::new(&self.personality.facts);
     }
 
     fn power_on(&mut self) {
         self.diagnostic = Diagnostic::default();
         self.interrupts = Interrupts::new();
         self.pages.forget_current();
-        self.devices.forget_leaving();
         self.hcb_size = 0;
         self.state = IocState::Ready;
         self.powered = true;

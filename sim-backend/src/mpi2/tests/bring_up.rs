@@ -1,7 +1,6 @@
 //! From power-on to operational, as a driver does it.
 
 use super::*;
-use crate::mpi2::registers::{HOST_DIAGNOSTIC, WRITE_SEQUENCE};
 
 fn both() -> [Host; 2] {
     [Personality::sas2008(), Personality::sas3008()].map(Host::new)

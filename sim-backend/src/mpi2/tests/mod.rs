@@ -1,7 +1,13 @@
 //! Stories against the whole controller, told through registers and memory only.
 
 mod bring_up;
+mod config;
+mod enforcement;
+mod hostile;
+mod recovery;
 mod scsi_io;
+mod topology;
+mod vectors;
 
 use core::time::Duration;
 
@@ -9,8 +15,9 @@ use hba_core::dma::{BusAddr, DmaRegion};
 use hba_core::register::{RegOffset, Registers};
 
 use super::registers::{
-    DOORBELL, INT_DOORBELL, INT_MASK, INT_STATUS, REPLY_FREE_HOST_INDEX, REPLY_POST_HOST_INDEX,
-    REQUEST_POST_HIGH, REQUEST_POST_LOW, STATUS_DOORBELL_PENDING, request_type,
+    DOORBELL, HOST_DIAGNOSTIC, INT_DOORBELL, INT_MASK, INT_STATUS, REPLY_FREE_HOST_INDEX,
+    REPLY_POST_HOST_INDEX, REQUEST_POST_HIGH, REQUEST_POST_LOW, STATUS_DOORBELL_PENDING,
+    WRITE_SEQUENCE, request_type,
 };
 use super::{Mpi2Controller, Personality, Violation};
 use crate::disk::{DiskConfig, SimDisk};
@@ -52,7 +59,6 @@ impl Reply {
         self.frame[3] >> 16
     }
 
-    #[expect(dead_code, reason = "for the stories of recovery")]
     fn log_info(&self) -> u32 {
         self.frame[4]
     }
@@ -345,7 +351,6 @@ impl Host {
     }
 
     /// Task management: type, device handle, SMID of the task.
-    #[expect(dead_code, reason = "for the stories of recovery")]
     fn post_task_mgmt(&mut self, smid: u16, kind: u32, handle: u16, task: u16) {
         let mut words = [0; 13];
         words[0] = 0x01 << 24 | u32::from(handle);
@@ -413,6 +418,17 @@ impl Host {
         let mut replies = self.drain();
         assert_eq!(replies.len(), 1, "{replies:x?}");
         replies.remove(0)
+    }
+
+    /// A diagnostic reset, up to READY.
+    fn diagnostic_reset(&mut self) {
+        for key in [0x0, 0xf, 0x4, 0xb, 0x2, 0x7, 0xd] {
+            self.write(WRITE_SEQUENCE, key);
+        }
+        self.write(HOST_DIAGNOSTIC, 0x84);
+        self.wait(HOST_DIAGNOSTIC, 4, 0);
+        self.write(WRITE_SEQUENCE, 0);
+        self.wait(DOORBELL, 0xf000_0000, 0x1000_0000);
     }
 
     /// What the host did wrong so far, in words.
