@@ -254,8 +254,7 @@ impl Personality {
                 | capability::MSI_X_INDEX
                 | capability::HOST_BASED_DISCOVERY
                 | capability::FAST_PATH
-                | capability::RDPQ_ARRAY
-                | capability::COREDUMP,
+                | capability::RDPQ_ARRAY,
             request_frame_size: 32,
             max_chain_segment_size: 8,
             max_targets: 1023,
@@ -292,6 +291,13 @@ impl Personality {
         if self.pci.msix_vectors < self.facts.max_msix_vectors as u16 {
             self.pci.msix_vectors = self.facts.max_msix_vectors as u16;
         }
+        self
+    }
+
+    /// As this personality, with the core dump state, which parts of MPI 2.6 have.
+    #[must_use]
+    pub const fn with_core_dump(mut self) -> Self {
+        self.facts.capabilities |= capability::COREDUMP;
         self
     }
 

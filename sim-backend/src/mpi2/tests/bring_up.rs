@@ -22,7 +22,7 @@ fn facts_are_those_of_the_parts() {
     assert_eq!(facts[0], 0x0311_0205, "MPI 2.5");
     assert_eq!(facts[5] >> 24, 16);
     assert_eq!(facts[6] >> 16, 0x2221);
-    assert_eq!(facts[7], 0x0027_a85c, "with RDPQ arrays, the fast path, MSI-X index");
+    assert_eq!(facts[7], 0x0007_a85c, "with RDPQ arrays, the fast path, MSI-X index");
     let port = sas3008.handshake(&[0x05 << 24, 0, 0]);
     assert_eq!((port.len(), port[3] >> 16, port[5] >> 8 & 0xff), (7, 0, 0x30));
     assert_eq!(sas3008.handshake(&[0x05 << 24, 0x01 << 16, 0])[3] >> 16, 7, "no port 1");

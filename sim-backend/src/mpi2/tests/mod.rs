@@ -7,6 +7,7 @@ mod hostile;
 mod recovery;
 mod scsi_io;
 mod topology;
+mod transcript;
 mod vectors;
 
 use core::time::Duration;

@@ -130,7 +130,7 @@ fn a_fault_ends_by_a_diagnostic_reset_only() {
 #[test]
 fn a_core_dump_comes_before_the_fault_where_the_host_wants_it() {
     let wants = Start { patches: vec![(5, 1 << 24 | 12 << 16 | 2)], ..Start::default() };
-    let mut host = Host::started_with(Personality::sas3008(), &wants);
+    let mut host = Host::started_with(Personality::sas3008().with_core_dump(), &wants);
     host.machine.with_controller(|c| c.force_fault(FaultCode(0x2623)));
     assert_eq!(host.read(DOORBELL), 0x5400_2623);
     host.machine.advance(Duration::from_millis(5));
