@@ -78,4 +78,10 @@ pub trait ControllerModel: Send {
 
     /// The controller has power again and is in its power-on state.
     fn power_on(&mut self);
+
+    /// The controller stops with a fault code, if it has a state for that and is not in it. Returns whether it has one.
+    fn stop_with_fault(&mut self, code: u16) -> bool {
+        let _ = code;
+        false
+    }
 }

@@ -216,7 +216,7 @@ impl Mpi1Controller {
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
         let reset = (self.state == IocState::Reset).then_some(self.reset_until);
-        [reset, self.port_enable.due(), self.tasks.next_due()].into_iter().flatten().min()
+        [reset, self.port_enable.due(), self.tasks.next_due(self.now)].into_iter().flatten().min()
     }
 
     /// One unit of work, if there is one.
@@ -313,5 +313,10 @@ impl ControllerModel for Mpi1Controller {
         self.pages = Pages::default();
         self.state = IocState::Ready;
         self.powered = true;
+    }
+
+    fn stop_with_fault(&mut self, code: u16) -> bool {
+        self.force_fault(FaultCode(code));
+        true
     }
 }

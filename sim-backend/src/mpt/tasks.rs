@@ -106,9 +106,9 @@ impl<R> TaskSet<R> {
         self.tasks.iter_mut().for_each(|task| task.offered = false);
     }
 
-    /// When the next task that is not due yet will be.
-    pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.tasks.iter().map(|task| task.due).min()
+    /// When the next task that is not due at `now` will be.
+    pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.tasks.iter().map(|task| task.due).filter(|due| *due > now).min()
     }
 
     /// The index of the task to offer next.

@@ -10,6 +10,7 @@ use core::fmt;
 pub use driver::{Driver, EndPlatform};
 pub use error::SessionError;
 use hba_core::discovery::Discovered;
+pub(crate) use sim::model;
 
 use crate::controller::{ControllerSpec, DiskPlan};
 
