@@ -1,6 +1,7 @@
 //! The contents of the configuration pages. Source: measured layouts, `CONFIG_PAGE_*`.
 
 use super::Mpi1Controller;
+use crate::mpt::page::{Body, NoPage, Page};
 
 /// PageType and, above 0Fh, ExtPageType.
 pub(super) mod page_type {
@@ -30,22 +31,6 @@ const DEVICE_SAS1068: u16 = 0x0054;
 pub(super) struct Pages {
     /// The body of IOC page 1: flags, coalescing time-out, depth and slot number.
     pub(super) ioc_1: [u8; 12],
-}
-
-/// A page: its version and the bytes after its header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Page {
-    pub(super) version: u8,
-    pub(super) body: Vec<u8>,
-}
-
-/// No such page, or not at this page address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoPage {
-    /// The controller has no page of this type.
-    Type,
-    /// No such number, or nothing at the address; the end of an iteration.
-    Page,
 }
 
 impl Mpi1Controller {
@@ -268,48 +253,5 @@ impl Mpi1Controller {
 
     fn attached_handle(&self, phy: usize) -> u16 {
         self.topology.target(phy).map_or(0, |_| self.device_handle(phy))
-    }
-}
-
-/// A page body under construction, little-endian.
-#[derive(Default)]
-struct Body(Vec<u8>);
-
-impl Body {
-    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.0.extend(bytes);
-        self
-    }
-
-    fn u8(&mut self, value: u8) -> &mut Self {
-        self.bytes(&[value])
-    }
-
-    fn u16(&mut self, value: u16) -> &mut Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn u32(&mut self, value: u32) -> &mut Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn u64(&mut self, value: u64) -> &mut Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn zeros(&mut self, count: usize) -> &mut Self {
-        self.0.resize(self.0.len() + count, 0);
-        self
-    }
-
-    /// `text`, cut or padded with zeros to `len` bytes.
-    fn text(&mut self, text: &str, len: usize) -> &mut Self {
-        let end = self.0.len() + len;
-        self.bytes(text.as_bytes()).0.resize(end, 0);
-        self
-    }
-
-    fn page(&mut self, version: u8) -> Page {
-        Page { version, body: core::mem::take(&mut self.0) }
     }
 }

@@ -3,20 +3,9 @@
 //! Written from the measurements and not shared with the driver, so that one misreading is not made twice.
 
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Declares wire structures and checks the size of each.
-macro_rules! wire {
-    ($($(#[$doc:meta])* $name:ident, $size:literal { $($field:ident: $type:ty,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-        #[repr(C)]
-        pub(crate) struct $name {
-            $(pub(crate) $field: $type,)*
-        }
-        const _: () = assert!(size_of::<$name>() == $size);
-    )*};
-}
+pub(crate) use crate::mpt::wire::view;
+use crate::mpt::wire::wire;
 
 wire! {
     /// `MSG_REQUEST_HEADER`: what all requests begin with.
@@ -312,15 +301,6 @@ wire! {
         ioc_log_info: U32,
         header: PageHeader,
     }
-}
-
-/// Reads a structure from the start of `bytes`; what is missing reads as zeros.
-pub(crate) fn view<T: FromBytes + Default>(bytes: &[u8]) -> T {
-    let mut padded = [0; 80];
-    for (into, from) in padded.iter_mut().zip(bytes) {
-        *into = *from;
-    }
-    T::read_from_prefix(&padded).map(|(value, _)| value).unwrap_or_default()
 }
 
 #[cfg(test)]
