@@ -284,7 +284,8 @@ impl Mpi2Controller {
     pub fn next_due(&self) -> Option<Instant> {
         let waits = matches!(self.state, IocState::Reset | IocState::CoreDump(_));
         let until = waits.then_some(self.until);
-        let all = [until, self.port_enable.due(), self.tasks.next_due(self.now), self.devices.next_due()];
+        let all =
+            [until, self.port_enable.due(), self.tasks.next_due(self.now), self.devices.next_due()];
         all.into_iter().flatten().min()
     }
 
@@ -362,6 +363,11 @@ impl ControllerModel for Mpi2Controller {
         } else {
             self.note_detached(slot);
         }
+    }
+
+    fn stop_with_fault(&mut self, code: u16) -> bool {
+        self.force_fault(FaultCode(code));
+        true
     }
 
     fn power_cut(&mut self) {

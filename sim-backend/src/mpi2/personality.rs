@@ -198,7 +198,7 @@ impl Personality {
             phys: 8,
             max_msix_vectors: 1,
             request_credit: 3432,
-            high_priority_credit: 120,
+            high_priority_credit: 117,
             capabilities: capability::TASK_SET_FULL
                 | capability::DIAG_TRACE
                 | capability::SNAPSHOT
