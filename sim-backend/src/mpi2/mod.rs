@@ -284,7 +284,8 @@ impl Mpi2Controller {
     pub fn next_due(&self) -> Option<Instant> {
         let waits = matches!(self.state, IocState::Reset | IocState::CoreDump(_));
         let until = waits.then_some(self.until);
-        let all = [until, self.port_enable.due(), self.tasks.next_due(self.now), self.devices.next_due()];
+        let all =
+            [until, self.port_enable.due(), self.tasks.next_due(self.now), self.devices.next_due()];
         all.into_iter().flatten().min()
     }
 
