@@ -127,7 +127,7 @@ impl<T> Inbox<T> {
         }
         let value = shared.replace(self.taken, None);
         self.taken = self.taken.wrapping_add(1);
-        shared.taken.store(self.taken, Ordering::Release);
+        shared.taken.store(self.taken, unless(Planted::TakeIsRelaxed, Ordering::Release));
         value
     }
 }

@@ -30,6 +30,8 @@ pub enum Planted {
     PermitIsRelaxed,
     /// The receiver of a [`mailbox`](super::mailbox()) does not see what the sender did before.
     PostIsRelaxed,
+    /// The sender does not see that the receiver has taken what was in a place.
+    TakeIsRelaxed,
     /// [`ErasedRing::acknowledge`](super::ErasedRing::acknowledge) is not ordered behind the erase.
     IndexDoesNotWait,
     /// A reader of a ring takes the words of an entry in any order.

@@ -122,7 +122,7 @@ impl Driver {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).expect("scratch folder");
         let program = std::env::current_exe().expect("this program");
-        // A shell's background job ignores SIGINT, and so would its children.
+        // A test that runs in the background of a shell was told to ignore the interrupt, and would tell the copy so.
         let mut child = Command::new("env")
             .arg("--default-signal=INT")
             .arg(program)

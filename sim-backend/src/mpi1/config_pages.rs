@@ -17,7 +17,9 @@ pub(super) mod page_type {
 /// Link rates: hardware and programmed maximum 3.0, minimum 1.5 Gbit/s.
 const RATES_15_TO_30: u8 = 0x98;
 /// Negotiated link rate 3.0 Gbit/s.
-const RATE_30: u8 = 0x09;
+pub(super) const RATE_30: u8 = 0x09;
+/// Negotiated link rate: not known.
+pub(super) const RATE_UNKNOWN: u8 = 0x00;
 /// Negotiated link rate: nothing answers.
 const RATE_FAILED: u8 = 0x02;
 /// PCI ids of the SAS1068.
@@ -34,6 +36,9 @@ pub(super) struct Pages {
 impl Mpi1Controller {
     /// DeviceInfo of an end device that is an SSP target.
     pub(super) const DEVICE_INFO: u32 = 0x0401;
+
+    /// DeviceInfo of the controller: end device, SSP, STP and SMP initiator.
+    const OWN_DEVICE_INFO: u32 = 0x0071;
 
     /// The handle of the controller's phy at `slot`.
     pub(super) const fn phy_handle(&self, slot: usize) -> u16 {
@@ -167,7 +172,19 @@ impl Mpi1Controller {
         }
     }
 
+    /// The controller itself, by the handle of one of its phys.
+    fn own_device_page(&self, phy: usize) -> Page {
+        let mut body = Body::default();
+        body.zeros(4).u64(self.personality.identity.sas_address).zeros(2).u8(phy as u8).u8(0);
+        body.u16(self.phy_handle(phy)).u8(0).u8(0).u32(Self::OWN_DEVICE_INFO);
+        // Flags: present.
+        body.u16(0x0001).u8(phy as u8).zeros(1).page(5)
+    }
+
     fn sas_device_page(&self, number: u8, address: u32) -> Result<Page, NoPage> {
+        if let (0, Some(phy)) = (number, self.addressed_phy(address)) {
+            return Ok(self.own_device_page(phy));
+        }
         let slot = self.addressed_device(address)?;
         let target = self.topology.target(slot).ok_or(NoPage::Page)?;
         let (sas_address, handle) = (target.sas_address().0, self.device_handle(slot));
@@ -187,6 +204,13 @@ impl Mpi1Controller {
             2 => Ok(body.u64(sas_address).u32(0).page(1)),
             _ => Err(NoPage::Page),
         }
+    }
+
+    /// The phy whose handle the page address of a SAS device page is.
+    fn addressed_phy(&self, address: u32) -> Option<usize> {
+        let phy = (address & 0xffff).checked_sub(u32::from(self.phy_handle(0)))? as usize;
+        let is_phy = address >> 28 == 2 && phy < self.topology.slots();
+        (is_phy && !self.personality.behaviour.qemu_pages).then_some(phy)
     }
 
     /// The slot that the page address of a SAS device page means.

@@ -180,6 +180,14 @@ wire! {
         reserved_2: U16,
     }
 
+    /// `EVENT_DATA_SAS_PHY_LINK_STATUS`.
+    SasPhyLinkStatus, 12 {
+        phy_num: u8,
+        link_rates: u8,
+        dev_handle: U16,
+        sas_address: U64,
+    }
+
     /// `MSG_SCSI_IO_REQUEST` up to its scatter list.
     ScsiIoRequest, 48 {
         target_id: u8,
@@ -316,6 +324,7 @@ mod tests {
         assert_eq!(offset_of!(EventNotifyReply, event), 0x14);
         assert_eq!(offset_of!(SasDeviceStatusChange, dev_handle), 0x06);
         assert_eq!(offset_of!(SasDeviceStatusChange, sas_address), 0x10);
+        assert_eq!(offset_of!(SasPhyLinkStatus, sas_address), 0x04);
         assert_eq!(offset_of!(ScsiIoRequest, control), 0x14);
         assert_eq!(offset_of!(ScsiIoRequest, data_length), 0x28);
         assert_eq!(offset_of!(ScsiIoReply, ioc_status), 0x0e);

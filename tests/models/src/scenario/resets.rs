@@ -33,6 +33,23 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ],
     },
     Scenario {
+        name: "l12 mailbox",
+        sizes: &[(2, None), (3, None)],
+        run: values_go_over,
+        twins: &[
+            Twin {
+                name: "posts without release",
+                bug: Bug::Shipped(Planted::PostIsRelaxed),
+                says: "Concurrent",
+            },
+            Twin {
+                name: "takes without release",
+                bug: Bug::Shipped(Planted::TakeIsRelaxed),
+                says: "Concurrent",
+            },
+        ],
+    },
+    Scenario {
         name: "l14",
         sizes: &[(1, None), (2, Some(2))],
         run: reset_meets_submit,
@@ -196,6 +213,28 @@ fn reset_meets_handlers(vectors: usize, twin: &str) {
         let _ = queue.service(&mut batch);
         assert!(queue.is_open() && batch.is_empty(), "nothing of the old epoch is left");
     }
+}
+
+/// Values through a mailbox that is smaller than they are many, and whose receiver goes away at last.
+fn values_go_over(count: usize, _: &str) {
+    let (mut outbox, mut inbox) = mailbox(1);
+    let sender = thread::spawn(move || {
+        let mut posted = 0;
+        while posted < count && outbox.post(Box::new(posted)).is_ok() {
+            posted += 1;
+        }
+        (outbox, posted)
+    });
+    let mut taken = Vec::new();
+    for _ in 0..count {
+        taken.extend(inbox.take().map(|value| *value));
+    }
+    let (mut outbox, posted) = sender.join().unwrap();
+    taken.extend(inbox.take().map(|value| *value));
+    assert_eq!(taken, (0..posted).collect::<Vec<_>>(), "in order, each once");
+    drop(inbox);
+    let refused = outbox.post(Box::new(7)).expect_err("nobody takes it");
+    assert_eq!((*refused.value, refused.closed), (7, true));
 }
 
 fn handle_then_stop(queue: &mut Queue<16>, outbox: &mut Outbox<Quiesced>) -> usize {
