@@ -68,7 +68,12 @@ impl Mpi2Controller {
             action::READ_NVRAM => PageCopy::Nvram,
             _ => PageCopy::Current,
         };
-        let page = self.page(kind, number, request.page_address.get(), copy);
+        let address = request.page_address.get();
+        let page = if request.action == action::HEADER {
+            self.page_header(kind, number, address)
+        } else {
+            self.page(kind, number, address, copy)
+        };
         let page = page.map_err(|no| match no {
             NoPage::Type => IocStatus::CONFIG_INVALID_TYPE,
             NoPage::Page => IocStatus::CONFIG_INVALID_PAGE,

@@ -21,6 +21,8 @@ pub(super) enum Found {
 #[derive(Clone, Debug)]
 pub(super) struct Devices {
     slots: Vec<Option<u16>>,
+    /// The slots of phys, before those of volumes.
+    phys: usize,
     leaving: Vec<u16>,
     /// Slots whose device does not respond, and when that is reported.
     missing: Vec<(usize, Instant)>,
@@ -31,7 +33,8 @@ pub(super) struct Devices {
 impl Devices {
     pub(super) fn new(facts: &Facts) -> Self {
         Self {
-            slots: vec![None; facts.phys.into()],
+            slots: vec![None; facts.slots()],
+            phys: facts.phys.into(),
             leaving: Vec::new(),
             missing: Vec::new(),
             min: facts.min_dev_handle(),
@@ -81,9 +84,9 @@ impl Devices {
         }
     }
 
-    /// The slot with the lowest handle above `handle`.
+    /// The slot of a phy with the lowest handle above `handle`.
     pub(super) fn next_after(&self, handle: u16) -> Option<usize> {
-        let slots = self.slots.iter().enumerate();
+        let slots = self.slots.iter().take(self.phys).enumerate();
         let later = slots.filter_map(|(slot, entry)| Some((entry.filter(|h| *h > handle)?, slot)));
         later.min().map(|(_, slot)| slot)
     }

@@ -5,6 +5,7 @@ use zerocopy::IntoBytes;
 use super::Mpi2Controller;
 use super::codes::IocStatus;
 use super::layout::{EnclosureChange, SasDiscovery, TopologyChange};
+use super::volumes::Change;
 
 /// Event: discovery starts or ends.
 const EVENT_SAS_DISCOVERY: u16 = 0x16;
@@ -59,10 +60,15 @@ impl Mpi2Controller {
         self.raise_event(EVENT_SAS_ENCLOSURE_CHANGE, enclosure.as_bytes());
         for slot in 0..self.topology.slots() {
             let there = self.topology.target(slot).is_some();
-            if let Some(handle) = there.then(|| self.devices.assign(slot)).flatten() {
+            if let Some(handle) = there.then(|| self.devices.assign(slot)).flatten()
+                && !self.is_volume_slot(slot)
+                && !self.is_member(slot)
+            {
                 self.raise_topology(slot, handle, PhyStatus::Added);
             }
         }
+        let volumes = self.volumes();
+        self.raise_volumes(&volumes, Change::Added, Change::Hide);
         self.raise_discovery(DISCOVERY_COMPLETED);
     }
 
@@ -77,8 +83,14 @@ impl Mpi2Controller {
             }
             return;
         }
-        let handle = self.devices.assign(slot);
-        if let Some(handle) = handle.filter(|_| self.port_enable.is_done()) {
+        let handle = self.devices.assign(slot).filter(|_| self.port_enable.is_done());
+        if self.is_volume_slot(slot) {
+            if handle.is_some() {
+                self.raise_volumes(&[slot], Change::Added, Change::Hide);
+            }
+            return;
+        }
+        if let Some(handle) = handle.filter(|_| !self.is_member(slot)) {
             self.raise_discovery(DISCOVERY_STARTED);
             self.raise_topology(slot, handle, PhyStatus::Added);
             self.raise_discovery(DISCOVERY_COMPLETED);
@@ -88,6 +100,9 @@ impl Mpi2Controller {
     /// The device in a slot left, or lost its power: its commands end.
     pub(super) fn note_detached(&mut self, slot: usize) {
         self.terminate_slot(slot, IocStatus::SCSI_IOC_TERMINATED, LOG_NEXUS_LOSS);
+        if self.is_volume_slot(slot) {
+            return self.report_volume_gone(slot);
+        }
         let delay = self.personality.behaviour.missing_delay;
         if delay.is_zero() || !self.port_enable.is_done() {
             return self.report_gone(slot);
@@ -95,6 +110,16 @@ impl Mpi2Controller {
         if let Some(handle) = self.devices.handle(slot) {
             self.devices.miss(slot, self.now + delay);
             self.raise_topology(slot, handle, PhyStatus::DelayNotResponding);
+        }
+    }
+
+    /// Nobody removes the handle of a volume in two steps: it is free at once.
+    fn report_volume_gone(&mut self, slot: usize) {
+        if self.port_enable.is_done() {
+            self.raise_volumes(&[slot], Change::Removed, Change::Unhide);
+        }
+        if let Some(handle) = self.devices.retire(slot) {
+            self.devices.release(handle);
         }
     }
 

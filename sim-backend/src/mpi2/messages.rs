@@ -93,6 +93,7 @@ impl Mpi2Controller {
             high_priority_credit: facts.high_priority_credit.into(),
             max_reply_post_queue_depth: facts.max_reply_post_queue_depth.into(),
             reply_frame_size: facts.reply_frame_size,
+            max_volumes: facts.max_volumes,
             max_dev_handle: facts.max_dev_handle.into(),
             max_persistent_entries: facts.max_persistent_entries.into(),
             min_dev_handle: facts.min_dev_handle().into(),

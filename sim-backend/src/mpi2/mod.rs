@@ -36,6 +36,7 @@ mod task_mgmt;
 #[cfg(test)]
 mod tests;
 mod violation;
+mod volumes;
 
 use hba_core::register::{ALL_ONES, RegOffset};
 use hba_core::time::Instant;
@@ -138,7 +139,7 @@ impl Mpi2Controller {
     pub fn new(personality: Personality, memory: DeviceMemory) -> Self {
         let facts = &personality.facts;
         Self {
-            topology: Topology::new(facts.phys.into()),
+            topology: Topology::new(facts.slots()),
             schedule: Schedule::default(),
             faults: Faults::default(),
             violations: Violations::default(),
@@ -363,6 +364,11 @@ impl ControllerModel for Mpi2Controller {
         } else {
             self.note_detached(slot);
         }
+    }
+
+    fn stop_with_fault(&mut self, code: u16) -> bool {
+        self.force_fault(FaultCode(code));
+        true
     }
 
     fn power_cut(&mut self) {

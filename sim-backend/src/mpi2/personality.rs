@@ -108,6 +108,8 @@ pub struct Facts {
     pub max_dev_handle: u16,
     /// Entries of the persistent mapping.
     pub max_persistent_entries: u16,
+    /// Volumes of integrated RAID; each has a slot after those of the phys.
+    pub max_volumes: u8,
 }
 
 impl Facts {
@@ -115,6 +117,12 @@ impl Facts {
     #[must_use]
     pub const fn can(&self, capability: u32) -> bool {
         self.capabilities & capability != 0
+    }
+
+    /// Slots for targets: one for each phy, then one for each volume.
+    #[must_use]
+    pub const fn slots(&self) -> usize {
+        self.phys as usize + self.max_volumes as usize
     }
 
     /// The first device handle that is not one of the controller's own phys.
@@ -198,7 +206,7 @@ impl Personality {
             phys: 8,
             max_msix_vectors: 1,
             request_credit: 3432,
-            high_priority_credit: 120,
+            high_priority_credit: 117,
             capabilities: capability::TASK_SET_FULL
                 | capability::DIAG_TRACE
                 | capability::SNAPSHOT
@@ -214,6 +222,7 @@ impl Personality {
             reply_frame_size: 32,
             max_dev_handle: 0x01ff,
             max_persistent_entries: 240,
+            max_volumes: 0,
         };
         let identity = Identity {
             chip_name: "LSISAS2008",
@@ -263,6 +272,7 @@ impl Personality {
             reply_frame_size: 32,
             max_dev_handle: 0x0455,
             max_persistent_entries: 256,
+            max_volumes: 0,
         };
         let identity = Identity {
             chip_name: "LSISAS3008",
@@ -291,6 +301,20 @@ impl Personality {
         if self.pci.msix_vectors < self.facts.max_msix_vectors as u16 {
             self.pci.msix_vectors = self.facts.max_msix_vectors as u16;
         }
+        self
+    }
+
+    /// As this personality, with IR firmware: integrated RAID with up to two volumes, and no event replay.
+    ///
+    /// A target that is attached to one of the two slots after those of the phys is a volume. The disks of phys 0 and 1 are
+    /// the members of the first, those of phys 2 and 3 of the second.
+    #[must_use]
+    pub const fn with_integrated_raid(mut self) -> Self {
+        self.facts.max_volumes = 2;
+        // The product changes from 2h, target and initiator, to 7h, integrated RAID.
+        self.facts.product_id = self.facts.product_id & !0x0f00 | 0x0700;
+        self.facts.capabilities |= capability::INTEGRATED_RAID;
+        self.facts.capabilities &= !(capability::EVENT_REPLAY | capability::HOST_BASED_DISCOVERY);
         self
     }
 

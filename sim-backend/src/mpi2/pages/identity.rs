@@ -75,7 +75,8 @@ impl Mpi2Controller {
                 let version = [0, 0, minor, major];
                 Ok(body.bytes(&version).bytes(&version).page(2))
             }
-            1 => Ok(body.u32(DISABLE_IR).page(4)),
+            1 if self.personality.facts.max_volumes == 0 => Ok(body.u32(DISABLE_IR).page(4)),
+            1 => Ok(body.u32(0).page(4)),
             3 => Ok(body.zeros(4).page(1)),
             5 => Ok(body.zeros(28).page(0)),
             6 => Ok(body.zeros(4).page(0)),
@@ -100,8 +101,13 @@ impl Mpi2Controller {
                 Ok(body.u32(pci.class).u16(pci.subsystem_vendor).u16(pci.subsystem).page(2))
             }
             1 => Ok(body.zeros(20).page(5)),
-            // No volumes of any kind.
-            6 => Ok(body.zeros(56).page(5)),
+            6 => {
+                // Mirrors of two disks, where there are volumes at all.
+                let volumes = facts.max_volumes;
+                let disks = if volumes == 0 { 0 } else { 2 };
+                body.zeros(4).u8(0).u8(disks).zeros(3).u8(disks).zeros(6).u8(0).u8(volumes * 2);
+                Ok(body.u8(volumes).u8(u8::from(volumes != 0)).zeros(36).page(5))
+            }
             7 => Ok(body.zeros(28).page(2)),
             8 => {
                 body.u8(facts.phys).zeros(3).u16(facts.max_persistent_entries);

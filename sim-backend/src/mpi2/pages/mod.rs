@@ -1,6 +1,7 @@
 //! The configuration pages: which there are, and what the host has changed.
 
 mod identity;
+mod raid;
 mod sas;
 
 use alloc::collections::BTreeMap;
@@ -100,13 +101,44 @@ impl Mpi2Controller {
             page_type::SAS_PORT => self.sas_port_page(number, address),
             page_type::ENCLOSURE => self.enclosure_page(number, address),
             page_type::DRIVER_MAPPING => self.driver_mapping_page(number, address),
-            // No expanders, no volumes, no log: every iteration ends at once.
-            page_type::SAS_EXPANDER
-            | page_type::RAID_VOLUME
-            | page_type::RAID_PHYSICAL_DISK
-            | page_type::RAID_CONFIGURATION
-            | page_type::LOG => Err(NoPage::Page),
+            page_type::RAID_VOLUME => self.raid_volume_page(number, address),
+            page_type::RAID_PHYSICAL_DISK => self.raid_disk_page(number, address),
+            page_type::RAID_CONFIGURATION => self.raid_configuration_page(number, address),
+            // No expanders, no log: every iteration ends at once.
+            page_type::SAS_EXPANDER | page_type::LOG => Err(NoPage::Page),
             _ => Err(NoPage::Type),
         }
     }
+
+    /// The header of a page that the part knows, whether or not there is one at the page address: drivers ask for it with
+    /// address 0.
+    pub(super) fn page_header(&self, kind: u8, number: u8, address: u32) -> Result<Page, NoPage> {
+        let missing = match self.page_as_made(kind, number, address) {
+            Err(NoPage::Page) => NoPage::Page,
+            found => return found,
+        };
+        let (_, _, version, len) = BY_ADDRESS
+            .into_iter()
+            .find(|(known, of, ..)| (*known, *of) == (kind, number))
+            .ok_or(missing)?;
+        Ok(Page { version, body: vec![0; len] })
+    }
 }
+
+/// Pages that depend on the page address: type, number, version, and the bytes after the header.
+const BY_ADDRESS: [(u8, u8, u8, usize); 14] = [
+    (page_type::SAS_DEVICE, 0, 9, 60),
+    (page_type::SAS_DEVICE, 1, 1, 40),
+    (page_type::SAS_PHY, 0, 3, 24),
+    (page_type::SAS_PHY, 1, 1, 20),
+    (page_type::SAS_PORT, 0, 0, 28),
+    (page_type::SAS_EXPANDER, 0, 6, 52),
+    (page_type::SAS_EXPANDER, 1, 2, 36),
+    (page_type::ENCLOSURE, 0, 4, 32),
+    (page_type::DRIVER_MAPPING, 0, 0, 20),
+    (page_type::RAID_VOLUME, 0, 0x0a, 48),
+    (page_type::RAID_VOLUME, 1, 3, 60),
+    (page_type::RAID_PHYSICAL_DISK, 0, 5, 116),
+    (page_type::RAID_PHYSICAL_DISK, 1, 2, 32),
+    (page_type::RAID_CONFIGURATION, 0, 0, 88),
+];

@@ -155,7 +155,7 @@ impl Mpi2Controller {
                 self.devices.next_after(after).map(Device::Target).ok_or(NoPage::Page)
             }
             2 => match self.devices.find(handle) {
-                Found::Present(slot) => Ok(Device::Target(slot)),
+                Found::Present(slot) if slot < self.phys() => Ok(Device::Target(slot)),
                 _ if handle != 0 => self.own(u32::from(handle) - 1).map(Device::Own),
                 _ => Err(NoPage::Page),
             },

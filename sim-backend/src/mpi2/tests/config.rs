@@ -2,8 +2,13 @@
 
 use super::*;
 
-/// A page as the host finds it: the status of the header request, and the dwords of the page.
-fn read_page(host: &mut Host, kind: u32, number: u32, address: u32) -> Result<Vec<u32>, u32> {
+/// A page as the host finds it: its dwords, or the status that refused it.
+pub(super) fn read_page(
+    host: &mut Host,
+    kind: u32,
+    number: u32,
+    address: u32,
+) -> Result<Vec<u32>, u32> {
     let data = host.buffer(512);
     let (plain, extended) = if kind > 0xf { (0xf, kind) } else { (kind, 0) };
     let mut words = [0; 11];
@@ -25,7 +30,10 @@ fn read_page(host: &mut Host, kind: u32, number: u32, address: u32) -> Result<Ve
     words[7] |= dwords * 4;
     (words[8], words[9]) = (data.bus().low(), data.bus().high());
     host.post_message(50, &words);
-    assert_eq!(host.drain_one().ioc_status(), 0);
+    let reply = host.drain_one();
+    if reply.ioc_status() != 0 {
+        return Err(reply.ioc_status());
+    }
     let page = (0..dwords as usize).map(|i| data.read_u32(i * 4)).collect::<Vec<_>>();
     assert_eq!(page[0], header.frame[5], "the header is the page's");
     Ok(page)
@@ -117,6 +125,19 @@ fn what_is_not_there_has_a_status() {
         (0x05, 0, 0, 0x21),
     ] {
         assert_eq!(read_page(&mut host, kind, number, address), Err(status), "{kind:#x} {number}");
+    }
+}
+
+#[test]
+fn a_header_is_there_whether_or_not_a_page_is() {
+    let mut host = Host::started(Personality::sas2008());
+    for (kind, dwords) in [(0x11, 15), (0x12, 17), (0x16, 24)] {
+        let mut words = [0; 11];
+        (words[0], words[1], words[5]) = (0x04 << 24, kind << 16, 0x0f00_0000);
+        words[6] = 0x2000_0040;
+        host.post_message(50, &words);
+        let reply = host.drain_one();
+        assert_eq!((reply.ioc_status(), reply.frame[1] & 0xffff), (0, dwords), "type {kind:#x}");
     }
 }
 

@@ -4,6 +4,7 @@ mod bring_up;
 mod config;
 mod enforcement;
 mod hostile;
+mod raid;
 mod recovery;
 mod scsi_io;
 mod topology;
