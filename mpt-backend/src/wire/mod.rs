@@ -32,6 +32,7 @@ pub mod event;
 pub mod event_data;
 pub mod ioc;
 pub mod message;
+pub mod mpi2;
 pub mod port;
 pub mod registers;
 pub mod sas;

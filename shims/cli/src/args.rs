@@ -92,6 +92,9 @@ pub struct RigArgs {
     /// Bytes of a logical block: 512, 1024, 2048 or 4096
     #[arg(long, value_name = "N", global = true, default_value_t = 512)]
     pub block_size: u32,
+    /// Interrupt vectors, each with a queue of its own: 1 to 16 on sim:sas2008 and sim:sas3008 [default: what the part has]
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub vectors: Option<u8>,
     /// An argument for QEMU, passed on unchanged; may be repeated. The controller's bus is hba.0
     #[arg(long = "qemu-arg", value_name = "ARG", global = true, allow_hyphen_values = true)]
     pub qemu_arg: Vec<String>,
@@ -329,7 +332,8 @@ impl RigArgs {
         let bytes = self.disk_size.bytes();
         let disks = DiskPlan::new(&self.disk, self.disks, bytes, self.block_size)?;
         let qemu_args = self.qemu_arg.clone();
-        Ok(SessionConfig { controller: self.controller, disks, qemu_args, behaviour })
+        let (controller, vectors) = (self.controller, self.vectors);
+        Ok(SessionConfig { controller, disks, vectors, qemu_args, behaviour })
     }
 }
 

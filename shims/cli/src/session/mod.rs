@@ -21,6 +21,8 @@ pub struct SessionConfig {
     pub controller: ControllerSpec,
     /// Its disks.
     pub disks: DiskPlan,
+    /// Interrupt vectors of a simulated SAS2008 or SAS3008, at most 16; `None`: what the part has.
+    pub vectors: Option<u8>,
     /// Arguments for QEMU, passed on unchanged. A simulated controller takes none.
     pub qemu_args: Vec<String>,
     /// How a simulation behaves.
@@ -51,7 +53,7 @@ impl SessionConfig {
     #[must_use]
     pub fn new(controller: ControllerSpec, disks: DiskPlan) -> Self {
         let behaviour = SimBehaviour::default();
-        Self { controller, disks, qemu_args: Vec::new(), behaviour }
+        Self { controller, disks, vectors: None, qemu_args: Vec::new(), behaviour }
     }
 }
 
@@ -79,9 +81,7 @@ impl Session {
     pub fn open(config: SessionConfig) -> Result<Self, SessionError> {
         match config.controller {
             ControllerSpec::SimSas1068 => sim::sas1068(&config),
-            ControllerSpec::SimSas2008 | ControllerSpec::SimSas3008 => {
-                Err(SessionError::NoDriver { controller: config.controller })
-            }
+            ControllerSpec::SimSas2008 | ControllerSpec::SimSas3008 => sim::mpi2(&config),
             ControllerSpec::SimDirect => sim::direct(&config),
             ControllerSpec::QemuMptsas1068 => qemu::mptsas1068(config),
         }

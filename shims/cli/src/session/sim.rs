@@ -8,6 +8,7 @@ use hba_core::dispatch::ClassTimeouts;
 use hba_core::host::Host;
 use hba_core::port::ControlPort;
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
+use mpt_backend::mpi2::{Mpi2, Mpi2Config};
 use sim_backend::controller::ControllerModel;
 use sim_backend::direct::{DirectConfig, DirectControl, DirectController, Facts};
 use sim_backend::disk::{DiskConfig, FileMedium, PowerCut, SimDisk};
@@ -36,11 +37,8 @@ pub(crate) fn model(
         ControllerSpec::SimSas1068 => {
             Box::new(Mpi1Controller::new(Personality::hardware(), memory))
         }
-        ControllerSpec::SimSas2008 => {
-            Box::new(Mpi2Controller::new(mpi2::Personality::sas2008(), memory))
-        }
-        ControllerSpec::SimSas3008 => {
-            Box::new(Mpi2Controller::new(mpi2::Personality::sas3008(), memory))
+        ControllerSpec::SimSas2008 | ControllerSpec::SimSas3008 => {
+            Box::new(Mpi2Controller::new(personality(config), memory))
         }
         ControllerSpec::SimDirect | ControllerSpec::QemuMptsas1068 => {
             return Err(SessionError::NotPci { controller });
@@ -59,6 +57,30 @@ pub(super) fn sas1068(config: &SessionConfig) -> Result<Session, SessionError> {
     session(model, memory, |machine| {
         Mpi1::new(Mpi1Config::default(), FifoRegister(machine.registers()))
     })
+}
+
+/// `mpt-backend` on a register-level SAS2008 or SAS3008.
+pub(super) fn mpi2(config: &SessionConfig) -> Result<Session, SessionError> {
+    let memory = SimMemory::new(MEMORY);
+    let mut model = Mpi2Controller::new(personality(config), memory.device());
+    insert_disks(config, model.topology_mut())?;
+    model.set_schedule(schedule(config));
+    // A lock around the simulated registers keeps descriptors whole.
+    let driver = Mpi2Config {
+        vectors: config.vectors.unwrap_or(VECTORS),
+        whole_descriptors: true,
+        ..Mpi2Config::default()
+    };
+    session(model, memory, move |_| Mpi2::new(driver))
+}
+
+/// The part, with the vectors that were asked for.
+fn personality(config: &SessionConfig) -> mpi2::Personality {
+    let part = match config.controller {
+        ControllerSpec::SimSas3008 => mpi2::Personality::sas3008(),
+        _ => mpi2::Personality::sas2008(),
+    };
+    config.vectors.map_or(part, |vectors| part.with_vectors(vectors))
 }
 
 /// The backend of `sim-backend`'s own controller.
@@ -131,6 +153,10 @@ fn schedule(config: &SessionConfig) -> Schedule {
 }
 
 fn insert_disks(config: &SessionConfig, topology: &mut Topology) -> Result<(), SessionError> {
+    let fixed = matches!(config.controller, ControllerSpec::SimSas1068 | ControllerSpec::SimDirect);
+    if fixed && config.vectors.is_some() {
+        return Err(SessionError::Vectors { controller: config.controller });
+    }
     if !config.qemu_args.is_empty() {
         return Err(SessionError::QemuArguments { controller: config.controller });
     }
@@ -176,6 +202,8 @@ fn disk(slot: usize, source: &DiskSource, config: &SessionConfig) -> Result<SimD
     made.map_err(SessionError::Disk)
 }
 
+/// Vectors that the host has for a controller, unless told otherwise.
+const VECTORS: u8 = 4;
 /// What the host may allocate in all, over every power cycle. Only what is in use takes space.
 const MEMORY: usize = 64 << 30;
 /// The write cache of a disk in bytes.
