@@ -103,6 +103,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         let clock = platform.clock();
         let mut control = Control::new(port, config.recovery, clock.now());
         control.set_interrupts(true);
+        control.set_mapping(platform.mapping());
         let (reclaimed, receiver) = mpsc::channel(RECLAIMED);
         Self {
             control,
@@ -427,6 +428,8 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         limits.validate().map_err(AttachError::Limits)?;
         let regions = plan.regions.iter().map(|region| self.platform.allocate(region));
         let regions = regions.collect::<Result<Vec<_>, _>>().map_err(AttachError::Memory)?;
+        // A platform may map IDs along with the memory.
+        self.control.set_mapping(self.platform.mapping());
         let ports = self.control.provide_memory(regions).map_err(AttachError::Placement)?;
         let lane = |(port, vector)| {
             let queue = IoQueue::new(port, Vector(vector), &limits, self.timeouts);

@@ -4,6 +4,7 @@ use core::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use crate::bench::BenchError;
 use crate::decode::DecodeError;
 use crate::fabric::FabricError;
 use crate::send::SendError;
@@ -32,6 +33,8 @@ pub enum CliError {
     Session(SessionError),
     /// `verify`.
     Verify(VerifyError),
+    /// `bench`.
+    Bench(BenchError),
     /// `send`.
     Send(SendError),
     /// `decode`.
@@ -49,6 +52,7 @@ impl CliError {
         let usage = match self {
             Self::Session(error) => error.is_usage(),
             Self::Verify(error) => error.is_usage(),
+            Self::Bench(error) => error.is_usage(),
             Self::Send(_) | Self::Decode(_) | Self::Fabric(_) => true,
             Self::Output(_) => false,
         };
@@ -61,6 +65,7 @@ impl fmt::Display for CliError {
         match self {
             Self::Session(error) => error.fmt(f),
             Self::Verify(error) => error.fmt(f),
+            Self::Bench(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
             Self::Fabric(error) => error.fmt(f),
@@ -80,6 +85,12 @@ impl From<SessionError> for CliError {
 impl From<VerifyError> for CliError {
     fn from(error: VerifyError) -> Self {
         Self::Verify(error)
+    }
+}
+
+impl From<BenchError> for CliError {
+    fn from(error: BenchError) -> Self {
+        Self::Bench(error)
     }
 }
 

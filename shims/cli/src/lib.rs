@@ -23,6 +23,7 @@
 extern crate alloc;
 
 pub mod args;
+pub mod bench;
 pub mod controller;
 pub mod decode;
 pub mod doctor;

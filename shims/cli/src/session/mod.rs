@@ -2,13 +2,16 @@
 
 mod driver;
 mod error;
+mod executor;
+mod facade;
 mod qemu;
 mod sim;
 
 use core::fmt;
 
-pub use driver::{Driver, EndPlatform};
+pub use driver::{Driver, Ended};
 pub use error::SessionError;
+pub(crate) use executor::Executor;
 use hba_core::discovery::Discovered;
 
 use crate::controller::{ControllerSpec, DiskPlan};

@@ -1,15 +1,13 @@
 //! Controllers that QEMU emulates.
 
-use hba_core::control::RecoveryConfig;
-use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::AddressWidth;
-use hba_core::host::Host;
 use hba_qemu::serde_json::Map;
-use hba_qemu::{Config, Controller, DiskConfig, Qemu, QemuPlatform};
+use hba_qemu::{AsyncQemuPlatform, Config, Controller, DiskConfig, Qemu};
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
 use sim_backend::disk::DiskIdentity;
 
-use super::{EndPlatform, Session, SessionConfig, SessionError};
+use super::facade::Facade;
+use super::{Driver, Session, SessionConfig, SessionError};
 use crate::controller::DiskSource;
 
 /// `mpt-backend` on QEMU's `mptsas1068`.
@@ -30,26 +28,18 @@ pub(super) fn mptsas1068(config: SessionConfig) -> Result<Session, SessionError>
         qemu_args: config.qemu_args,
         ..Config::default()
     };
-    let platform = QemuPlatform::new(Qemu::start(config).map_err(SessionError::Qemu)?);
-    Ok(Session { driver: Box::new(host(platform)), power: None })
+    let qemu = Qemu::start(config).map_err(SessionError::Qemu)?;
+    Ok(Session { driver: driver(qemu), power: None })
 }
 
-fn host(
-    mut platform: QemuPlatform,
-) -> Host<Mpi1<FifoRegister<hba_qemu::QemuRegisters>>, QemuPlatform> {
-    let qemu = platform.qemu();
-    let (window, fifo) =
-        (qemu.memory().window(AddressWidth::BITS_64), FifoRegister(qemu.registers()));
+fn driver(qemu: Qemu) -> Box<dyn Driver> {
+    let window = qemu.memory().window(AddressWidth::BITS_64);
+    let fifo = FifoRegister(qemu.registers());
     let port = Mpi1::new(Mpi1Config { window, ..Mpi1Config::default() }, fifo);
-    let mut host = Host::new(port, platform, RecoveryConfig::default(), ClassTimeouts::default());
-    host.adapter().set_interrupts(true);
-    host
-}
-
-impl EndPlatform for QemuPlatform {
-    fn end(self) -> Result<(), SessionError> {
-        self.into_qemu().quit().map_err(SessionError::Quit)
-    }
+    let platform = AsyncQemuPlatform::new(qemu);
+    let (buffers, handle) = (Box::new(platform.buffers()), platform.handle());
+    let end = Box::new(move || handle.quit().map_err(SessionError::Quit));
+    Box::new(Facade::new(port, platform, buffers, end))
 }
 
 /// The disk with serial number and name of the simulated disk at the same place.

@@ -3,9 +3,6 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use hba_core::control::RecoveryConfig;
-use hba_core::dispatch::ClassTimeouts;
-use hba_core::host::Host;
 use hba_core::port::ControlPort;
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
 use sim_backend::controller::ControllerModel;
@@ -14,11 +11,12 @@ use sim_backend::disk::{DiskConfig, FileMedium, PowerCut, SimDisk};
 use sim_backend::machine::{PowerDomain, SimMachine};
 use sim_backend::memory::SimMemory;
 use sim_backend::mpi1::{Mpi1Controller, Personality};
-use sim_backend::platform::SimPlatform;
+use sim_backend::pulse::AsyncSimPlatform;
 use sim_backend::schedule::{CompletionOrder, Schedule};
 use sim_backend::topology::Topology;
 
-use super::{Driver, EndPlatform, Fault, PowerSwitch, Session, SessionConfig, SessionError};
+use super::facade::Facade;
+use super::{Driver, Fault, PowerSwitch, Session, SessionConfig, SessionError};
 use crate::controller::DiskSource;
 
 /// `mpt-backend` on a register-level SAS1068.
@@ -51,7 +49,7 @@ impl<C, F, P> PowerSwitch for Machine<C, F>
 where
     C: ControllerModel + 'static,
     F: Fn(&SimMachine<C>) -> P,
-    P: ControlPort + 'static,
+    P: ControlPort<Queue: Send> + Send + 'static,
 {
     fn cut(&self) {
         self.machine.cut_power(PowerDomain::Machine);
@@ -67,19 +65,13 @@ impl<C, F, P> Machine<C, F>
 where
     C: ControllerModel + 'static,
     F: Fn(&SimMachine<C>) -> P,
-    P: ControlPort + 'static,
+    P: ControlPort<Queue: Send> + Send + 'static,
 {
     fn driver(&self) -> Box<dyn Driver> {
         let port = (self.make_port)(&self.machine);
-        let platform = SimPlatform::new(self.machine.clone());
-        let (recovery, timeouts) = (RecoveryConfig::default(), ClassTimeouts::default());
-        Box::new(Host::new(port, platform, recovery, timeouts))
-    }
-}
-
-impl<C: ControllerModel> EndPlatform for SimPlatform<C> {
-    fn end(self) -> Result<(), SessionError> {
-        Ok(())
+        let platform = AsyncSimPlatform::new(self.machine.clone());
+        let buffers = Box::new(platform.buffers());
+        Box::new(Facade::new(port, platform, buffers, Box::new(|| Ok(()))))
     }
 }
 
@@ -87,7 +79,7 @@ fn session<C, F, P>(model: C, memory: SimMemory, make_port: F) -> Result<Session
 where
     C: ControllerModel + 'static,
     F: Fn(&SimMachine<C>) -> P + 'static,
-    P: ControlPort + 'static,
+    P: ControlPort<Queue: Send> + Send + 'static,
 {
     let machine = Machine { machine: Arc::new(SimMachine::new(model, memory)), make_port };
     let driver = machine.driver();
