@@ -11,6 +11,7 @@ use core::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::lane::{Lane, Note, Pass};
+use super::observe::ControlSpans;
 use super::platform::{Clock, Platform};
 use super::{AttachError, BATCH, Inner, InnerOf};
 use crate::command::Failure;
@@ -70,6 +71,7 @@ pub struct ControlDriver<P: ControlPort, L: Platform, D: DataBuffer> {
     draining: Option<oneshot::Sender<()>>,
     stop: Option<oneshot::Sender<()>>,
     failure: Option<BringUpError>,
+    spans: ControlSpans,
     sleeping: Vec<(Instant, oneshot::Sender<()>)>,
     /// Vector drivers run as long as these live.
     running: Vec<mpsc::Sender<()>>,
@@ -125,6 +127,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             draining: None,
             stop: None,
             failure: None,
+            spans: ControlSpans::begin(),
             sleeping: Vec::new(),
             running: Vec::new(),
         }
@@ -415,6 +418,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
 
     fn publish_events(&mut self) {
         while let Some(event) = self.control.poll_event() {
+            self.spans.handle(&event);
             if let ControlEvent::BringUpFailed(error) = event {
                 self.failure = Some(error);
             }

@@ -126,6 +126,9 @@ pub struct VerifyArgs {
     /// Make the simulated disks misbehave: the end is FAIL then
     #[arg(long)]
     pub fault: Option<FaultArg>,
+    /// Write a timeline of commands and recovery into FILE, for ui.perfetto.dev; times are the controller's
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 /// The options of `bench`.
@@ -152,6 +155,12 @@ pub struct BenchArgs {
     /// Permit writes to the images of --disk and to what --qemu-arg attaches: what is on them is lost
     #[arg(long)]
     pub overwrite: bool,
+    /// Keep the last words of every queue, and show them if something fails; costs time
+    #[arg(long)]
+    pub recorder: bool,
+    /// Write a timeline of all commands into FILE, for ui.perfetto.dev; costs much time
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 /// A time on the command line, 10 ms to a day.
@@ -217,6 +226,9 @@ pub struct SendArgs {
     /// Send it first thing after power-on, without the discovery that clears unit attentions
     #[arg(long)]
     pub no_scan: bool,
+    /// Write a timeline, from bring-up on, into FILE, for ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 /// The options of `decode`.
@@ -379,7 +391,8 @@ impl RigArgs {
         let bytes = self.disk_size.bytes();
         let disks = DiskPlan::new(&self.disk, self.disks, bytes, self.block_size)?;
         let qemu_args = self.qemu_arg.clone();
-        Ok(SessionConfig { controller: self.controller, disks, qemu_args, behaviour })
+        let controller = self.controller;
+        Ok(SessionConfig { controller, disks, qemu_args, behaviour, record: false })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::decode::DecodeError;
 use crate::fabric::FabricError;
 use crate::send::SendError;
 use crate::session::SessionError;
+use crate::trace::TraceError;
 use crate::verify::VerifyError;
 
 /// The exit code of the program.
@@ -35,6 +36,8 @@ pub enum CliError {
     Verify(VerifyError),
     /// `bench`.
     Bench(BenchError),
+    /// A trace.
+    Trace(TraceError),
     /// `send`.
     Send(SendError),
     /// `decode`.
@@ -53,7 +56,7 @@ impl CliError {
             Self::Session(error) => error.is_usage(),
             Self::Verify(error) => error.is_usage(),
             Self::Bench(error) => error.is_usage(),
-            Self::Send(_) | Self::Decode(_) | Self::Fabric(_) => true,
+            Self::Send(_) | Self::Decode(_) | Self::Fabric(_) | Self::Trace(_) => true,
             Self::Output(_) => false,
         };
         if usage { Exit::Usage } else { Exit::Failure }
@@ -66,6 +69,7 @@ impl fmt::Display for CliError {
             Self::Session(error) => error.fmt(f),
             Self::Verify(error) => error.fmt(f),
             Self::Bench(error) => error.fmt(f),
+            Self::Trace(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
             Self::Fabric(error) => error.fmt(f),
@@ -91,6 +95,12 @@ impl From<VerifyError> for CliError {
 impl From<BenchError> for CliError {
     fn from(error: BenchError) -> Self {
         Self::Bench(error)
+    }
+}
+
+impl From<TraceError> for CliError {
+    fn from(error: TraceError) -> Self {
+        Self::Trace(error)
     }
 }
 

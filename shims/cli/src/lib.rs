@@ -35,6 +35,7 @@ pub mod output;
 pub mod send;
 pub mod session;
 pub mod size;
+pub mod trace;
 pub mod verify;
 
 mod error;

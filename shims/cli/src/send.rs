@@ -15,12 +15,15 @@ use crate::args::{RigArgs, SendArgs};
 use crate::hex;
 use crate::output::Output;
 use crate::session::{Session, SessionError, SimBehaviour};
+use crate::trace::{Trace, TraceFile, wall_clock};
 use crate::{CliError, Exit};
 
 /// Sends one command.
 pub(crate) fn run(rig: &RigArgs, args: &SendArgs, output: &mut Output) -> Result<Exit, CliError> {
     let payload = Payload::of(args)?;
     let file = args.data_out.as_deref().map(create).transpose()?;
+    let trace = args.trace.as_deref().map(TraceFile::create).transpose()?;
+    let trace = trace.map(|file| file.start(wall_clock()));
     let mut session = Session::open(rig.session(SimBehaviour::default())?)?;
     if args.no_scan {
         session.driver().bring_up().map_err(SessionError::from)?;
@@ -29,6 +32,7 @@ pub(crate) fn run(rig: &RigArgs, args: &SendArgs, output: &mut Output) -> Result
     }
     let (answer, buffer) = execute(&mut session, args, &payload)?;
     session.close()?;
+    trace.map_or(Ok(()), Trace::finish)?;
     let mut data = vec![0; if payload.is_in() { answer.transferred as usize } else { 0 }];
     if let Some(buffer) = &buffer {
         buffer.read(&mut data);

@@ -10,7 +10,8 @@ use super::report::Report;
 use super::{BenchError, Plan, Request, Watcher, plot};
 use crate::args::{BenchArgs, RigArgs};
 use crate::output::{Output, stderr_is_terminal};
-use crate::session::{Session, SimBehaviour};
+use crate::session::{Session, SessionConfig, SimBehaviour, tell_trouble};
+use crate::trace::{Trace, TraceFile, wall_clock};
 use crate::{CliError, Exit};
 
 /// Measures.
@@ -23,8 +24,13 @@ pub(crate) fn run(rig: &RigArgs, args: &BenchArgs, output: &mut Output) -> Resul
         Err(source) => Err(BenchError::Plot { path: path.clone(), source }),
     });
     let picture = picture.transpose()?;
-    let mut session = Session::open(rig.session(SimBehaviour::default())?)?;
-    let found = session.attach()?;
+    let trace = args.trace.as_deref().map(TraceFile::create).transpose()?;
+    let config = rig.session(SimBehaviour::default())?;
+    let record = args.recorder || args.trace.is_some();
+    let mut session = Session::open(SessionConfig { record, ..config })?;
+    let trace = trace.map(|file| file.start(wall_clock()));
+    let found = session.attach().inspect_err(|_| tell_trouble(&mut session));
+    let found = found?;
     let limits = session.driver().limits().ok_or(BenchError::Gone)?;
     let request = Request {
         mode: args.rw,
@@ -37,9 +43,14 @@ pub(crate) fn run(rig: &RigArgs, args: &BenchArgs, output: &mut Output) -> Resul
     let mut progress = Progress::new(&plan, !rig.json);
     let measured = session.driver().measure(&plan, &mut progress);
     progress.0.finish_and_clear();
-    let measured = measured?;
+    if measured.is_err() {
+        tell_trouble(&mut session);
+    }
+    let closed = measured.map_err(CliError::from);
+    let closed = closed.and_then(|measured| Ok(session.close().map(|()| measured)?));
+    trace.map_or(Ok(()), Trace::finish)?;
+    let measured = closed?;
     let report = Report::new(rig.controller, &plan, &measured);
-    session.close()?;
     if let Some((path, mut file)) = picture {
         let failed = |source| BenchError::Plot { path: path.clone(), source };
         file.write_all(plot::svg(&report, &measured.tally).as_bytes()).map_err(failed)?;

@@ -68,8 +68,10 @@ where
                 let (hba, running) = (hba.on(vector), &running);
                 running.fetch_add(1, Ordering::Relaxed);
                 let leaving = Leaving { running, waker: executor.waker().clone() };
+                let dispatch = tracing::dispatcher::get_default(Clone::clone);
                 let lane = move || {
                     let _leaving = leaving;
+                    let _traced = tracing::dispatcher::set_default(&dispatch);
                     let mut driver = Driver::new(driver);
                     lane(&Executor::new(), common, &hba, |cx| driver.drive(cx))
                 };

@@ -76,7 +76,6 @@ fn latency(svg: &mut String, report: &Report, tally: &Tally) {
         .collect();
     let (low, high) = (report.latency_ns.min.max(1) as f64, report.latency_ns.max.max(2) as f64);
     let percent = [
-        (0.0, "0 %"),
         (0.301_03, "50 %"),
         (1.0, "90 %"),
         (2.0, "99 %"),
@@ -89,7 +88,7 @@ fn latency(svg: &mut String, report: &Report, tally: &Tally) {
     let panel = Panel {
         left: LEFT,
         x: Axis::linear(0.0, nines, ticks),
-        y: Axis::logarithmic(low, high, |nanos| time(nanos as u64)),
+        y: Axis::logarithmic(low, high, round_time),
     };
     panel.frame(svg, "Latency by percentile", "share of commands that were not slower");
     panel.curve(svg, "latency", BLUE, &curve);
@@ -121,7 +120,7 @@ fn throughput(svg: &mut String, report: &Report, tally: &Tally) {
         x: Axis::nice(0.0, end, |seconds| format!("{} s", round(seconds))).until(end),
         y: Axis::nice(0.0, high * 1.08, count),
     };
-    let title = "Throughput over time, in commands ended per second";
+    let title = "Commands ended per second";
     panel.frame(svg, title, "seconds since the warm-up ended");
     panel.area(svg, TEAL, &curve);
     panel.curve(svg, "throughput", TEAL, &curve);
@@ -206,33 +205,46 @@ impl Panel {
         );
     }
 
+    /// A point with its value, above and to the left of a rising curve.
     fn mark(&self, svg: &mut String, point: (f64, f64), label: &str) {
         let (x, y) = self.at(point);
+        let left = if x < self.left + 60.0 { x + 14.0 } else { x - 9.0 };
         let _ = writeln!(
             svg,
             r#"<circle cx="{x:.1}" cy="{y:.1}" r="4.5" fill="{BLUE}" stroke="white" stroke-width="2"/>"#
         );
         let _ = writeln!(
             svg,
-            r#"<text class="halo" x="{x:.1}" y="{:.1}" text-anchor="middle">{label}</text>"#,
-            y - 13.0
+            r#"<text class="halo" x="{left:.1}" y="{:.1}" text-anchor="end">{label}</text>"#,
+            y - 10.0
         );
     }
 
+    /// A level, explained at the upper right.
     fn mean(&self, svg: &mut String, colour: &str, value: f64, label: &str) {
         let (right, y) = (self.left + PANEL, self.at((0.0, value)).1);
-        let _ = writeln!(
-            svg,
-            r#"<line class="mean" stroke="{colour}" x1="{}" x2="{right}" y1="{y:.1}" y2="{y:.1}"/>"#,
-            self.left
-        );
-        let _ = writeln!(
-            svg,
-            r#"<text class="halo" x="{:.1}" y="{:.1}" text-anchor="end">{label}</text>"#,
-            right - 6.0,
-            y + 24.0
-        );
+        let mut line = |x1: f64, x2: f64, y: f64| {
+            let _ = writeln!(
+                svg,
+                r#"<line class="mean" stroke="{colour}" x1="{x1:.1}" x2="{x2:.1}" y1="{y:.1}" y2="{y:.1}"/>"#
+            );
+        };
+        line(self.left, right, y);
+        line(right - 130.0, right - 95.0, TOP - 22.5);
+        let _ =
+            writeln!(svg, r#"<text x="{:.1}" y="{:.1}">{label}</text>"#, right - 87.0, TOP - 18.0);
     }
+}
+
+/// A time in nanoseconds, of an axis: no zeros at the end.
+fn round_time(nanos: f64) -> String {
+    let (unit, name) = match nanos {
+        0.0..1e3 => (1.0, "ns"),
+        1e3..1e6 => (1e3, "µs"),
+        1e6..1e9 => (1e6, "ms"),
+        _ => (1e9, "s"),
+    };
+    format!("{} {name}", round(nanos / unit))
 }
 
 /// A number of commands in at most three digits and a suffix.

@@ -14,6 +14,8 @@ pub(super) struct Report {
     controller: &'static str,
     /// Whether the simulator's own work is in the figures.
     simulated: bool,
+    /// Whether the compiler was not asked for speed: the figures are of no use then.
+    debug_build: bool,
     /// Which clock the figures are of: always `wall`.
     clock: &'static str,
     mode: String,
@@ -68,6 +70,7 @@ impl Report {
         Self {
             controller: controller.name(),
             simulated: controller.is_simulated(),
+            debug_build: cfg!(debug_assertions),
             clock: "wall",
             mode: plan.mode.to_string(),
             bytes: plan.bytes,
@@ -138,6 +141,9 @@ impl Report {
                 time(latency_ns.max)
             ),
         ];
+        if self.debug_build {
+            lines.push("attention  this is a debug build: cargo run --release -- bench".to_owned());
+        }
         if self.busy > 0 {
             lines.push(format!("no room    {} times: the command was sent again", self.busy));
         }

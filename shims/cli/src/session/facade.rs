@@ -16,12 +16,12 @@ use hba_core::limits::Limits;
 use hba_core::port::ControlPort;
 use hba_core::queue::Vector;
 use hba_core::runtime::{
-    Answer, AttachError, Attached, Config, DiscoverError, Event, ExecuteError, Platform,
+    Answer, AttachError, Attached, Config, DiscoverError, Event, Events, ExecuteError, Platform,
     ShutdownError, attach,
 };
 
 use super::executor::Executor;
-use super::{Driver, Ended, SessionError};
+use super::{Driver, Ended, FlightRecorder, SessionError};
 use crate::bench::{self, BenchError, Measured, Plan, Watcher};
 
 /// A function that allocates data memory of a length in bytes.
@@ -40,6 +40,7 @@ pub(super) struct Facade<P: ControlPort, L: Platform> {
     state: State<P, L>,
     executor: Executor,
     buffers: Buffers,
+    recorder: Option<FlightRecorder>,
     end: End,
 }
 
@@ -53,6 +54,8 @@ enum State<P: ControlPort, L: Platform> {
 
 struct Adapter<P: ControlPort, L: Platform> {
     attached: Attached<P, L, Data>,
+    /// Who is told of faults, and where they are read.
+    faults: Option<(FlightRecorder, Events)>,
     /// The driver of Control has ended, and with it those of the vectors.
     over: bool,
 }
@@ -67,6 +70,12 @@ where
             self.over = Pin::new(&mut self.attached.control).poll(cx).is_ready();
         }
         self.attached.vectors.retain_mut(|vector| Pin::new(vector).poll(cx).is_pending());
+        let Some((recorder, events)) = &mut self.faults else { return };
+        while let Poll::Ready(Some(event)) = Pin::new(&mut *events).poll_next(cx) {
+            if let Event::Control(event) = event {
+                recorder.handle(&event);
+            }
+        }
     }
 
     /// Polls `future` and drives until it is ready.
@@ -91,8 +100,14 @@ impl<P: ControlPort, L: Platform> Facade<P, L> {
             state: State::Down(port, platform),
             executor: Executor::new(),
             buffers,
+            recorder: None,
             end,
         }
+    }
+
+    /// Tells `recorder` of faults.
+    pub(super) fn recorded(self, recorder: FlightRecorder) -> Self {
+        Self { recorder: Some(recorder), ..self }
     }
 
     fn adapter(&mut self) -> Result<(&mut Adapter<P, L>, &Executor), HostError> {
@@ -114,7 +129,9 @@ where
                 let mut attaching = pin!(attach(port, platform, Config::default()));
                 let attached = self.executor.run(|cx| attaching.as_mut().poll(cx));
                 let attached = attached.map_err(attach_error)?;
-                self.state = State::Up(Box::new(Adapter { attached, over: false }));
+                let recorder = self.recorder.clone();
+                let faults = recorder.map(|recorder| (recorder, attached.hba.events()));
+                self.state = State::Up(Box::new(Adapter { attached, faults, over: false }));
                 Ok(())
             }
             State::Failed => Err(HostError::Gone),
@@ -195,7 +212,9 @@ where
 
     fn measure(&mut self, plan: &Plan, watcher: &mut dyn Watcher) -> Result<Measured, BenchError> {
         let State::Up(adapter) = &mut self.state else { return Err(BenchError::Gone) };
-        bench::measure(&mut adapter.attached, &*self.buffers, plan, watcher)
+        let measured = bench::measure(&mut adapter.attached, &*self.buffers, plan, watcher);
+        self.executor.once(|cx| adapter.drive(cx));
+        measured
     }
 
     fn limits(&self) -> Option<Limits> {

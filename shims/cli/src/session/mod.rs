@@ -5,7 +5,9 @@ mod error;
 mod executor;
 mod facade;
 mod qemu;
+mod recorder;
 mod sim;
+mod trouble;
 
 use core::fmt;
 
@@ -13,6 +15,8 @@ pub use driver::{Driver, Ended};
 pub use error::SessionError;
 pub(crate) use executor::Executor;
 use hba_core::discovery::Discovered;
+pub use recorder::{ClockFn, FlightRecorder, QueueRecorder};
+pub(crate) use trouble::tell_trouble;
 
 use crate::controller::{ControllerSpec, DiskPlan};
 
@@ -27,6 +31,8 @@ pub struct SessionConfig {
     pub qemu_args: Vec<String>,
     /// How a simulation behaves.
     pub behaviour: SimBehaviour,
+    /// Whether the last words of every queue are kept, see [`Session::recorder`].
+    pub record: bool,
 }
 
 /// How simulated controllers and disks behave. QEMU has its own ways.
@@ -53,7 +59,7 @@ impl SessionConfig {
     #[must_use]
     pub fn new(controller: ControllerSpec, disks: DiskPlan) -> Self {
         let behaviour = SimBehaviour::default();
-        Self { controller, disks, qemu_args: Vec::new(), behaviour }
+        Self { controller, disks, qemu_args: Vec::new(), behaviour, record: false }
     }
 }
 
@@ -61,6 +67,8 @@ impl SessionConfig {
 pub struct Session {
     driver: Box<dyn Driver>,
     power: Option<Box<dyn PowerSwitch>>,
+    recorder: Option<FlightRecorder>,
+    clock: ClockFn,
 }
 
 /// The power of controller and disks.
@@ -99,6 +107,18 @@ impl Session {
     /// The driver.
     pub fn driver(&mut self) -> &mut dyn Driver {
         &mut *self.driver
+    }
+
+    /// What was recorded, if that was asked for.
+    #[must_use]
+    pub const fn recorder(&self) -> Option<&FlightRecorder> {
+        self.recorder.as_ref()
+    }
+
+    /// The platform's clock: virtual time where the controller is simulated.
+    #[must_use]
+    pub fn clock(&self) -> ClockFn {
+        ClockFn::clone(&self.clock)
     }
 
     /// Whether [`Self::cycle_power`] can do what it says.

@@ -1,13 +1,17 @@
 //! Controllers that QEMU emulates.
 
+use alloc::sync::Arc;
+
 use hba_core::dma::AddressWidth;
+use hba_core::runtime::{Clock as _, Platform as _};
+use hba_core::tracer::Tracer;
 use hba_qemu::serde_json::Map;
 use hba_qemu::{AsyncQemuPlatform, Config, Controller, DiskConfig, Qemu};
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
 use sim_backend::disk::DiskIdentity;
 
 use super::facade::Facade;
-use super::{Driver, Session, SessionConfig, SessionError};
+use super::{ClockFn, Driver, FlightRecorder, Session, SessionConfig, SessionError};
 use crate::controller::DiskSource;
 
 /// `mpt-backend` on QEMU's `mptsas1068`.
@@ -22,24 +26,36 @@ pub(super) fn mptsas1068(config: SessionConfig) -> Result<Session, SessionError>
     }
     let disks = config.disks.sources().iter().enumerate();
     let disks = disks.map(|(index, source)| disk(index, source, &config)).collect();
+    let record = config.record;
     let config = Config {
         controller: Controller::Mptsas1068,
         disks,
         qemu_args: config.qemu_args,
         ..Config::default()
     };
-    let qemu = Qemu::start(config).map_err(SessionError::Qemu)?;
-    Ok(Session { driver: driver(qemu), power: None })
+    Ok(session(Qemu::start(config).map_err(SessionError::Qemu)?, record))
 }
 
-fn driver(qemu: Qemu) -> Box<dyn Driver> {
+fn session(qemu: Qemu, record: bool) -> Session {
     let window = qemu.memory().window(AddressWidth::BITS_64);
     let fifo = FifoRegister(qemu.registers());
     let port = Mpi1::new(Mpi1Config { window, ..Mpi1Config::default() }, fifo);
     let platform = AsyncQemuPlatform::new(qemu);
     let (buffers, handle) = (Box::new(platform.buffers()), platform.handle());
+    let clock: ClockFn = {
+        let clock = platform.clock();
+        Arc::new(move || clock.now())
+    };
     let end = Box::new(move || handle.quit().map_err(SessionError::Quit));
-    Box::new(Facade::new(port, platform, buffers, end))
+    let recorder = record.then(|| FlightRecorder::new(Arc::clone(&clock)));
+    let driver: Box<dyn Driver> = match recorder.clone() {
+        None => Box::new(Facade::new(port, platform, buffers, end)),
+        Some(recorder) => {
+            let port = Tracer::with(port, recorder.clone());
+            Box::new(Facade::new(port, platform, buffers, end).recorded(recorder))
+        }
+    };
+    Session { driver, power: None, recorder, clock }
 }
 
 /// The disk with serial number and name of the simulated disk at the same place.

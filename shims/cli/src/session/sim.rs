@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use hba_core::port::ControlPort;
+use hba_core::tracer::Tracer;
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
 use sim_backend::controller::ControllerModel;
 use sim_backend::direct::{DirectConfig, DirectControl, DirectController, Facts};
@@ -16,7 +17,9 @@ use sim_backend::schedule::{CompletionOrder, Schedule};
 use sim_backend::topology::Topology;
 
 use super::facade::Facade;
-use super::{Driver, Fault, PowerSwitch, Session, SessionConfig, SessionError};
+use super::{
+    ClockFn, Driver, Fault, FlightRecorder, PowerSwitch, Session, SessionConfig, SessionError,
+};
 use crate::controller::DiskSource;
 
 /// `mpt-backend` on a register-level SAS1068.
@@ -25,7 +28,7 @@ pub(super) fn sas1068(config: &SessionConfig) -> Result<Session, SessionError> {
     let mut model = Mpi1Controller::new(Personality::hardware(), memory.device());
     insert_disks(config, model.topology_mut())?;
     model.set_schedule(schedule(config));
-    session(model, memory, |machine| {
+    session(config, model, memory, |machine| {
         Mpi1::new(Mpi1Config::default(), FifoRegister(machine.registers()))
     })
 }
@@ -36,13 +39,14 @@ pub(super) fn direct(config: &SessionConfig) -> Result<Session, SessionError> {
     let mut model = DirectController::new(Facts::default(), memory.device());
     insert_disks(config, model.topology_mut())?;
     model.set_schedule(schedule(config));
-    session(model, memory, |_| DirectControl::new(DirectConfig::default()))
+    session(config, model, memory, |_| DirectControl::new(DirectConfig::default()))
 }
 
 /// A machine and what makes a driver's port for it.
 struct Machine<C, F> {
     machine: Arc<SimMachine<C>>,
     make_port: F,
+    recorder: Option<FlightRecorder>,
 }
 
 impl<C, F, P> PowerSwitch for Machine<C, F>
@@ -71,19 +75,37 @@ where
         let port = (self.make_port)(&self.machine);
         let platform = AsyncSimPlatform::new(self.machine.clone());
         let buffers = Box::new(platform.buffers());
-        Box::new(Facade::new(port, platform, buffers, Box::new(|| Ok(()))))
+        let end = Box::new(|| Ok(()));
+        match self.recorder.clone() {
+            None => Box::new(Facade::new(port, platform, buffers, end)),
+            Some(recorder) => {
+                let port = Tracer::with(port, recorder.clone());
+                Box::new(Facade::new(port, platform, buffers, end).recorded(recorder))
+            }
+        }
     }
 }
 
-fn session<C, F, P>(model: C, memory: SimMemory, make_port: F) -> Result<Session, SessionError>
+fn session<C, F, P>(
+    config: &SessionConfig,
+    model: C,
+    memory: SimMemory,
+    make_port: F,
+) -> Result<Session, SessionError>
 where
     C: ControllerModel + 'static,
     F: Fn(&SimMachine<C>) -> P + 'static,
     P: ControlPort<Queue: Send> + Send + 'static,
 {
-    let machine = Machine { machine: Arc::new(SimMachine::new(model, memory)), make_port };
+    let machine = Arc::new(SimMachine::new(model, memory));
+    let clock: ClockFn = {
+        let machine = Arc::clone(&machine);
+        Arc::new(move || machine.now())
+    };
+    let recorder = config.record.then(|| FlightRecorder::new(Arc::clone(&clock)));
+    let machine = Machine { machine, make_port, recorder: recorder.clone() };
     let driver = machine.driver();
-    Ok(Session { driver, power: Some(Box::new(machine)) })
+    Ok(Session { driver, power: Some(Box::new(machine)), recorder, clock })
 }
 
 fn schedule(config: &SessionConfig) -> Schedule {
