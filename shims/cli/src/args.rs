@@ -392,7 +392,7 @@ impl RigArgs {
         let disks = DiskPlan::new(&self.disk, self.disks, bytes, self.block_size)?;
         let qemu_args = self.qemu_arg.clone();
         let controller = self.controller;
-        Ok(SessionConfig { controller, disks, qemu_args, behaviour, record: false })
+        Ok(SessionConfig { controller, disks, qemu_args, behaviour, queues: None, record: false })
     }
 }
 

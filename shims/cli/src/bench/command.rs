@@ -4,13 +4,14 @@ use core::time::Duration;
 use std::fs::File;
 use std::io::Write as _;
 
+use hba_core::command::Cookie;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::report::Report;
 use super::{BenchError, Plan, Request, Watcher, plot};
 use crate::args::{BenchArgs, RigArgs};
 use crate::output::{Output, stderr_is_terminal};
-use crate::session::{Session, SessionConfig, SimBehaviour, tell_trouble};
+use crate::session::{Queues, Session, SessionConfig, SessionError, SimBehaviour, tell_trouble};
 use crate::trace::{Trace, TraceFile, wall_clock};
 use crate::{CliError, Exit};
 
@@ -27,7 +28,9 @@ pub(crate) fn run(rig: &RigArgs, args: &BenchArgs, output: &mut Output) -> Resul
     let trace = args.trace.as_deref().map(TraceFile::create).transpose()?;
     let config = rig.session(SimBehaviour::default())?;
     let record = args.recorder || args.trace.is_some();
-    let mut session = Session::open(SessionConfig { record, ..config })?;
+    let depth = u16::try_from(args.depth.get()).unwrap_or(u16::MAX);
+    let queues = Some(Queues { vectors: args.vectors.get(), depth });
+    let mut session = Session::open(SessionConfig { record, queues, ..config })?;
     let trace = trace.map(|file| file.start(wall_clock()));
     let found = session.attach().inspect_err(|_| tell_trouble(&mut session));
     let found = found?;
@@ -43,6 +46,7 @@ pub(crate) fn run(rig: &RigArgs, args: &BenchArgs, output: &mut Output) -> Resul
     let mut progress = Progress::new(&plan, !rig.json);
     let measured = session.driver().measure(&plan, &mut progress);
     progress.0.finish_and_clear();
+    let measured = measured.and_then(|measured| flush(&mut session, &plan).map(|()| measured));
     if measured.is_err() {
         tell_trouble(&mut session);
     }
@@ -69,6 +73,19 @@ fn permit(rig: &RigArgs, args: &BenchArgs) -> Result<(), BenchError> {
     let attached = rig.disk.first().cloned();
     if args.rw.writes() && !args.overwrite && (attached.is_some() || !rig.qemu_arg.is_empty()) {
         return Err(BenchError::Overwrite { mode: args.rw, path: attached });
+    }
+    Ok(())
+}
+
+/// What was written shall be there, as after any other program; the time for it does not count.
+fn flush(session: &mut Session, plan: &Plan) -> Result<(), BenchError> {
+    let units = plan.units.iter().filter(|_| plan.mode.writes());
+    for unit in units {
+        let answer = session.driver().execute(unit.flush(None, Cookie(0)));
+        let (answer, _) = answer.map_err(SessionError::from)?;
+        if !answer.is_done() {
+            return Err(BenchError::flush(unit, &answer));
+        }
     }
     Ok(())
 }

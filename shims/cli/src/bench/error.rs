@@ -82,10 +82,8 @@ pub enum BenchError {
     Command {
         /// On which disk.
         hctl: Hctl,
-        /// Whether it was a write.
-        write: bool,
-        /// At which block.
-        lba: u64,
+        /// What was to be done.
+        operation: String,
         /// How it ended.
         outcome: Outcome,
         /// What the disk says about it.
@@ -124,8 +122,17 @@ impl BenchError {
     }
 
     pub(super) fn command(unit: &LogicalUnit, write: bool, lba: u64, answer: &Answer) -> Self {
+        let verb = if write { "write" } else { "read" };
+        Self::failed(unit, format!("{verb} at block {lba}"), answer)
+    }
+
+    pub(super) fn flush(unit: &LogicalUnit, answer: &Answer) -> Self {
+        Self::failed(unit, "flush".to_owned(), answer)
+    }
+
+    fn failed(unit: &LogicalUnit, operation: String, answer: &Answer) -> Self {
         let (outcome, sense) = (answer.outcome, Sense::parse(&answer.sense).ok());
-        Self::Command { hctl: Hctl(unit.nexus), write, lba, outcome, sense }
+        Self::Command { hctl: Hctl(unit.nexus), operation, outcome, sense }
     }
 }
 
@@ -188,9 +195,8 @@ impl fmt::Display for BenchError {
             Self::Gone => f.write_str("the controller is gone"),
             Self::Thread(error) => write!(f, "no thread for a vector: {error}"),
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::Command { hctl, write, lba, outcome, sense } => {
-                let verb = if *write { "write" } else { "read" };
-                write!(f, "{hctl}: {verb} at block {lba}: {outcome}")?;
+            Self::Command { hctl, operation, outcome, sense } => {
+                write!(f, "{hctl}: {operation}: {outcome}")?;
                 sense.as_ref().map_or(Ok(()), |sense| write!(f, ", {sense}"))
             }
             Self::Plot { path, source } => write!(f, "{}: {source}", path.display()),

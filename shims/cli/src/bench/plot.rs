@@ -205,18 +205,26 @@ impl Panel {
         );
     }
 
-    /// A point with its value, above and to the left of a rising curve.
+    /// A point with its value: above it, and to the left where the curve may rise at once.
     fn mark(&self, svg: &mut String, point: (f64, f64), label: &str) {
         let (x, y) = self.at(point);
-        let left = if x < self.left + 60.0 { x + 14.0 } else { x - 9.0 };
+        let first = x < self.left + 60.0;
+        let (text, anchor, up) = if first { (x, "middle", 30.0) } else { (x - 9.0, "end", 10.0) };
+        if first {
+            let _ = writeln!(
+                svg,
+                r#"<line class="axis" x1="{x:.1}" x2="{x:.1}" y1="{y:.1}" y2="{:.1}"/>"#,
+                y - up + 4.0
+            );
+        }
         let _ = writeln!(
             svg,
             r#"<circle cx="{x:.1}" cy="{y:.1}" r="4.5" fill="{BLUE}" stroke="white" stroke-width="2"/>"#
         );
         let _ = writeln!(
             svg,
-            r#"<text class="halo" x="{left:.1}" y="{:.1}" text-anchor="end">{label}</text>"#,
-            y - 10.0
+            r#"<text class="halo" x="{text:.1}" y="{:.1}" text-anchor="{anchor}">{label}</text>"#,
+            y - up
         );
     }
 

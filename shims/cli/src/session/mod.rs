@@ -31,8 +31,19 @@ pub struct SessionConfig {
     pub qemu_args: Vec<String>,
     /// How a simulation behaves.
     pub behaviour: SimBehaviour,
+    /// How many vectors and commands a driver asks for, where the controller leaves that to it.
+    pub queues: Option<Queues>,
     /// Whether the last words of every queue are kept, see [`Session::recorder`].
     pub record: bool,
+}
+
+/// Queues to ask a controller for; it may have fewer and permit less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queues {
+    /// Vectors.
+    pub vectors: u16,
+    /// Commands outstanding on each.
+    pub depth: u16,
 }
 
 /// How simulated controllers and disks behave. QEMU has its own ways.
@@ -59,7 +70,7 @@ impl SessionConfig {
     #[must_use]
     pub fn new(controller: ControllerSpec, disks: DiskPlan) -> Self {
         let behaviour = SimBehaviour::default();
-        Self { controller, disks, qemu_args: Vec::new(), behaviour, record: false }
+        Self { controller, disks, qemu_args: Vec::new(), behaviour, queues: None, record: false }
     }
 }
 

@@ -18,7 +18,8 @@ use sim_backend::topology::Topology;
 
 use super::facade::Facade;
 use super::{
-    ClockFn, Driver, Fault, FlightRecorder, PowerSwitch, Session, SessionConfig, SessionError,
+    ClockFn, Driver, Fault, FlightRecorder, PowerSwitch, Queues, Session, SessionConfig,
+    SessionError,
 };
 use crate::controller::DiskSource;
 
@@ -39,7 +40,11 @@ pub(super) fn direct(config: &SessionConfig) -> Result<Session, SessionError> {
     let mut model = DirectController::new(Facts::default(), memory.device());
     insert_disks(config, model.topology_mut())?;
     model.set_schedule(schedule(config));
-    session(config, model, memory, |_| DirectControl::new(DirectConfig::default()))
+    let mut port = DirectConfig::default();
+    if let Some(Queues { vectors, depth }) = config.queues {
+        port = DirectConfig { vectors_max: vectors, depth_max: depth, ..port };
+    }
+    session(config, model, memory, move |_| DirectControl::new(port))
 }
 
 /// A machine and what makes a driver's port for it.

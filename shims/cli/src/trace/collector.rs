@@ -24,6 +24,7 @@ pub(super) struct Collector {
 
 struct State {
     writer: Writer,
+    finished: bool,
     last: u64,
     open: BTreeMap<u64, Open>,
     /// Which rows of a group are in use.
@@ -44,12 +45,13 @@ impl Collector {
     pub(super) fn new(file: File, clock: ClockFn) -> Self {
         let (open, groups) = (BTreeMap::new(), BTreeMap::new());
         let writer = Writer::new(file);
-        let state = State { writer, last: 0, open, groups, now: Instant::ZERO };
+        let state = State { writer, finished: false, last: 0, open, groups, now: Instant::ZERO };
         Self { clock, state: Mutex::new(state) }
     }
 
     pub(super) fn finish(&self) -> io::Result<()> {
         let mut state = self.state();
+        state.finished = true;
         for (_, open) in core::mem::take(&mut state.open) {
             let now = state.now;
             state.writer.end(now, open.on, open.args);
@@ -63,6 +65,15 @@ impl Collector {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.now = state.now.max(now);
         state
+    }
+}
+
+/// A program that ends early leaves a trace that can be read, if that is possible.
+impl Drop for Collector {
+    fn drop(&mut self) {
+        if !self.state().finished {
+            let _ = self.finish();
+        }
     }
 }
 
@@ -84,7 +95,7 @@ impl State {
             Some(used) => *used = true,
             None => {
                 rows.push(true);
-                let what = if group == CONTROL { "recovery" } else { "command" };
+                let what = if group == CONTROL { "step" } else { "command" };
                 self.writer.name_row(on, &format!("{what} {}", at + 1));
             }
         }
