@@ -93,7 +93,7 @@ where
                 }
             });
             started?;
-            let ends = threads.into_iter().map(|thread| thread.join());
+            let ends = threads.into_iter().map(thread::ScopedJoinHandle::join);
             ends.map(|end| end.unwrap_or(Err(BenchError::Gone))).collect::<Result<Vec<_>, _>>()
         })?;
         tallies.into_iter().fold(Tally::new(&window), |mut sum, tally| {

@@ -76,7 +76,7 @@ fn latency(svg: &mut String, report: &Report, tally: &Tally) {
         .collect();
     let (low, high) = (report.latency_ns.min.max(1) as f64, report.latency_ns.max.max(2) as f64);
     let percent = [
-        (0.301_03, "50 %"),
+        (core::f64::consts::LOG10_2, "50 %"),
         (1.0, "90 %"),
         (2.0, "99 %"),
         (3.0, "99.9 %"),

@@ -256,7 +256,9 @@ where
             Ok(()) | Err(ShutdownError::Stopped) => Ok(()),
             Err(_) => Err(SessionError::Host(HostError::Gone)),
         };
-        stopped.and((self.end)())
+        // Whatever that gave, the platform ends.
+        let ended = (self.end)();
+        stopped.and(ended)
     }
 }
 

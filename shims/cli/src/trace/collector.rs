@@ -1,7 +1,7 @@
 //! Takes spans and events from the `tracing` crate and gives each a row.
 
+use alloc::collections::BTreeMap;
 use core::fmt;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
