@@ -140,7 +140,8 @@ pub struct Completion<D> {
 }
 
 impl<D> Completion<D> {
-    /// What can be said about the command's effect on the medium and the buffer.
+    /// What can be said about the command's effect on the medium and the buffer, whatever the command was and without
+    /// its sense data. [`Judgement::of`](crate::durability::Judgement::of) says more.
     pub fn effect(&self) -> Effect {
         match self.outcome {
             Outcome::Status(Status::GOOD | Status::CONDITION_MET) if self.residual == 0 => {

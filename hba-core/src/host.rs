@@ -13,12 +13,14 @@ use crate::control::{ControlEvent, RecoveryConfig};
 use crate::discovery::{Discovered, Discovery, ProbeOutcome};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::{DmaRegion, RegionBuffer};
+use crate::durability::{Ended, Judgement};
 use crate::fabric::HostMapping;
 use crate::limits::{Limits, LimitsReport};
 use crate::port::{BringUpError, ControlPort, MemoryFault, RegionPlan};
 use crate::queue::{Batch, Done, Vector};
 use crate::register::Registers;
 use crate::time::Instant;
+use scsi_proto::Cdb;
 
 /// Data memory of a [`Host`]'s commands; `None` for commands without data.
 pub type Data = Option<RegionBuffer>;
@@ -135,6 +137,14 @@ pub struct Answer {
     pub completion: Completion<Data>,
     /// Sense data, empty when there is none.
     pub sense: Vec<u8>,
+}
+
+impl Answer {
+    /// What is known of the effect of the command, which was `cdb`.
+    pub fn judge(&self, cdb: &Cdb) -> Judgement {
+        let Completion { outcome, transferred, residual, .. } = self.completion;
+        Judgement::of(cdb, &Ended { outcome, transferred, residual, sense: &self.sense })
+    }
 }
 
 /// For a controller to become operational, recovery included.

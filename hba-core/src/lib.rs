@@ -82,6 +82,7 @@ pub mod control;
 pub mod discovery;
 pub mod dispatch;
 pub mod dma;
+pub mod durability;
 pub mod fabric;
 pub mod host;
 pub mod limits;

@@ -25,6 +25,12 @@ pub trait ControllerModel: Send {
     /// The host writes the register at `offset`.
     fn write(&mut self, offset: RegOffset, value: u32);
 
+    /// The host writes 64 bits at `offset` in one store: the low half, then the high half, with nothing in between.
+    fn write64(&mut self, offset: RegOffset, value: u64) {
+        self.write(offset, value as u32);
+        self.write(RegOffset(offset.0.wrapping_add(4)), (value >> 32) as u32);
+    }
+
     /// Works until there is nothing to do at `now` or `budget` units are used up. Time does not go backwards: an older
     /// `now` counts as the latest one seen.
     fn run(&mut self, now: Instant, budget: u32) -> Progress;
@@ -37,6 +43,12 @@ pub trait ControllerModel: Send {
 
     /// How many message signalled interrupts were sent since the last call.
     fn take_messages(&mut self) -> u32;
+
+    /// Which vectors sent message signalled interrupts since the last call of this or of
+    /// [`take_messages`](Self::take_messages): bit n for vector n. A model with one vector need not say more.
+    fn take_message_vectors(&mut self) -> u128 {
+        u128::from(self.take_messages() != 0)
+    }
 
     /// The targets.
     fn topology(&self) -> &Topology;
@@ -66,4 +78,10 @@ pub trait ControllerModel: Send {
 
     /// The controller has power again and is in its power-on state.
     fn power_on(&mut self);
+
+    /// The controller stops with a fault code, if it has a state for that and is not in it. Returns whether it has one.
+    fn stop_with_fault(&mut self, code: u16) -> bool {
+        let _ = code;
+        false
+    }
 }

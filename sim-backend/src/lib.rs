@@ -55,6 +55,7 @@
 //! | [`machine`], [`memory`], [`topology`], [`platform`] | controller, targets and host memory as one machine |
 //! | [`fabric`] | bridges, root port, IOMMU; applications' memory and its `DmaMapper` |
 //! | [`mpi1`] | register-level LSI SAS1068, as hardware is or as QEMU's is |
+//! | [`mpi2`] | register-level LSI SAS2008 and SAS3008, with one to many vectors |
 //! | [`direct`] | a controller without MPI: N vectors, reply rings in memory, and the backend for it |
 //! | [`disk`] | disks: commands, volatile cache, power cuts, lies, errors |
 //! | [`target`], [`controller`], [`schedule`] | what a target and a model are, and in which order commands end |
@@ -68,6 +69,8 @@ pub mod fabric;
 pub mod machine;
 pub mod memory;
 pub mod mpi1;
+pub mod mpi2;
+mod mpt;
 pub mod platform;
 #[cfg(feature = "tokio")]
 pub mod pulse;

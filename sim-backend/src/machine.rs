@@ -194,6 +194,15 @@ impl<C: ControllerModel> SimMachine<C> {
         shared.controller.take_messages()
     }
 
+    /// Vectors with message signalled interrupts since the last call, bit n for vector n, after the controller has had its
+    /// chance to work.
+    #[must_use = "the vectors start again at none"]
+    pub fn take_message_vectors(&self) -> u128 {
+        let mut shared = self.lock();
+        shared.work();
+        shared.controller.take_message_vectors()
+    }
+
     /// Power fails, now: volatile caches are lost. With the controller's power, commands in flight never end.
     pub fn cut_power(&self, domain: PowerDomain) {
         let mut shared = self.lock();

@@ -63,6 +63,12 @@ impl Topology {
         self.slots.get_mut(slot).and_then(|entry| entry.target.take())
     }
 
+    /// Whether there is a target in a slot, with power or without.
+    #[must_use]
+    pub fn is_used(&self, slot: usize) -> bool {
+        self.slots.get(slot).is_some_and(|entry| entry.target.is_some())
+    }
+
     /// The target in a slot, if it has power.
     #[must_use]
     pub fn target(&self, slot: usize) -> Option<&(dyn Target + 'static)> {

@@ -11,7 +11,9 @@ pub mod register_bank;
 pub mod rig;
 pub mod scattered;
 pub mod sim;
+pub mod soak;
 pub mod startup;
+pub mod vectors;
 
 /// The example of the README, compiled and run.
 #[cfg(doctest)]

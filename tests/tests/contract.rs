@@ -29,7 +29,7 @@ fn a_queue_is_send() {
 }
 
 /// Contract 3, for what an instruction count does not show: outside `sync/` no source of the I/O path names an atomic, a
-/// lock, a clock or a hash table, and what `sync/` names is barriers.
+/// lock, a clock or a hash table, and `sync/` names atomics only where it takes them from. The async facade has `std`.
 #[test]
 fn no_lock_no_atomic_no_clock_no_hash_on_the_io_path() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -50,7 +50,12 @@ fn no_lock_no_atomic_no_clock_no_hash_on_the_io_path() {
     {
         let text = fs::read_to_string(&source).expect("a source file");
         let product = text.split("#[cfg(test)]").next().unwrap_or("");
-        let is_sync = source.components().any(|c| c.as_os_str() == "sync");
+        let is_in = |folder| source.components().any(|c| c.as_os_str() == folder);
+        let takes_primitives = is_in("sync") && source.ends_with("primitive.rs");
+        if is_in("runtime") || takes_primitives {
+            continue;
+        }
+        let is_sync = is_in("sync");
         for (number, line) in product.lines().enumerate() {
             let code = line.split("//").next().unwrap_or("");
             let found = words.iter().find(|word| code.contains(**word));

@@ -5,7 +5,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::command::Completion;
+use crate::durability::{Ended, Judgement};
 use crate::port::Message;
+use scsi_proto::Cdb;
 
 /// The longest sense data that SPC allows, in bytes. Source: SPC-5 4.4.1.
 pub const SENSE_MAX: usize = 252;
@@ -117,6 +119,14 @@ pub struct Done<'a, D> {
     pub completion: Completion<D>,
     /// The sense data, empty when there is none.
     pub sense: &'a [u8],
+}
+
+impl<D> Done<'_, D> {
+    /// What is known of the effect of the command, which was `cdb`.
+    pub fn judge(&self, cdb: &Cdb) -> Judgement {
+        let Completion { outcome, transferred, residual, .. } = self.completion;
+        Judgement::of(cdb, &Ended { outcome, transferred, residual, sense: self.sense })
+    }
 }
 
 impl<'a, D> Iterator for Drain<'a, D> {

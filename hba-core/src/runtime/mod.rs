@@ -71,6 +71,7 @@ use crate::command::{Command, Cookie, LengthCheck, Outcome, Refusal, Request};
 use crate::control::{ControlEvent, RecoveryConfig};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::DataBuffer;
+use crate::durability::{Ended, Judgement};
 use crate::host::OutOfMemory;
 use crate::limits::{Limits, LimitsReport};
 use crate::logical_unit::{AccessFault, LogicalUnit};
@@ -83,7 +84,7 @@ use crate::sync::RoundRobin;
 use crate::time::Timeout;
 use control::Order;
 use lane::{Lane, Urgency};
-use scsi_proto::{Sense, Status};
+use scsi_proto::{Cdb, Sense, Status};
 
 /// Completions that one pass takes.
 const BATCH: usize = 32;
@@ -180,6 +181,13 @@ impl Answer {
     pub fn is_done(&self) -> bool {
         matches!(self.outcome, Outcome::Status(Status::GOOD | Status::CONDITION_MET))
             && self.residual == 0
+    }
+
+    /// What is known of the effect of the command, which was `cdb`.
+    pub fn judge(&self, cdb: &Cdb) -> Judgement {
+        let Self { outcome, transferred, residual, sense } = self;
+        let (outcome, transferred, residual) = (*outcome, *transferred, *residual);
+        Judgement::of(cdb, &Ended { outcome, transferred, residual, sense })
     }
 }
 

@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::planted::{Planted, is_planted, unless};
 use super::primitive::{AtomicU32, Cell, Ordering};
 
 /// The asker has the waiter, or is just changing it.
@@ -56,9 +57,10 @@ struct Place<T, W> {
     waiter: Cell<Option<W>>,
 }
 
-// SAFETY: the answer is written by the answerer before it sets ANSWERED, and taken by the one who sees that state, or
-// ABANDONED, last. The waiter is the asker's in ASKED, and the answerer's in ANSWERING, which it sets itself. Both only
-// move, and each change of state is a release that the other side's look acquires.
+// SAFETY: the answer is written by the one answerer that set ANSWERING, and taken by the asker that sees ANSWERED, or taken
+// back by that answerer where the asker left meanwhile. The waiter is the asker's in ASKED and stays so if ANSWERING comes
+// next; it is the answerer's if WAITING came before. Both only move, and each change of state is a release that the other
+// side's look acquires.
 unsafe impl<T: Send, W: Send> Sync for Answers<T, W> {}
 
 /// A question that is out: the right to its answer.
@@ -125,7 +127,7 @@ impl<T, W> Answers<T, W> {
             let index = head & NO_PLACE;
             let place = self.places.get(index as usize)?;
             let next = place.next.load(Ordering::Relaxed);
-            let new = (head & !NO_PLACE).wrapping_add(1 << INDEX_BITS) | next;
+            let new = change(head, next);
             match self.free.compare_exchange_weak(head, new, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
                     // Nobody knows of the place before the caller tells its name.
@@ -145,34 +147,33 @@ impl<T, W> Answers<T, W> {
         let Some(place) = self.places.get(usize::from(name)) else {
             return Answered::Unknown(answer);
         };
+        if is_planted(Planted::AnswerDoesNotClaim) {
+            place.put(&place.answer, Some(answer));
+            place.state.store(ANSWERED, Ordering::Release);
+            return Answered::Seen;
+        }
+        // Whoever changes the state has what it stands for to itself: of two answers under one name, one is unknown.
         let mut state = place.state.load(Ordering::Acquire);
         loop {
             let next = match state {
-                WAITING => ANSWERING,
-                ASKED => ASKED,
-                ABANDONED => {
-                    self.free(name);
-                    return Answered::Unclaimed(answer);
-                }
+                WAITING | ASKED => ANSWERING,
+                ABANDONED => FREE,
                 _ => return Answered::Unknown(answer),
             };
-            if next == ANSWERING {
-                match place.change(WAITING, ANSWERING) {
-                    Ok(_) => return self.answer_waiting(name, place, answer),
-                    Err(now) => state = now,
-                }
-                continue;
+            match place.change(state, next) {
+                Ok(_) => break,
+                Err(now) => state = now,
             }
-            // The answer is out of the asker's reach before the state says that it is there.
-            place.put(&place.answer, Some(answer));
-            match place.change(ASKED, ANSWERED) {
-                Ok(_) => return Answered::Seen,
-                Err(now) => {
-                    let Some(back) = place.put(&place.answer, None) else {
-                        return Answered::Seen;
-                    };
-                    return self.retry(name, back, now);
-                }
+        }
+        match state {
+            WAITING => {
+                let waiter = place.put(&place.waiter, None);
+                self.put_answer(name, place, answer, waiter)
+            }
+            ASKED => self.put_answer(name, place, answer, None),
+            _ => {
+                self.free(name);
+                Answered::Unclaimed(answer)
             }
         }
     }
@@ -193,13 +194,10 @@ impl<T, W> Answers<T, W> {
             Err(_) => return Polled::Soon(asked),
         }
         drop(place.put(&place.waiter, Some(waiter)));
-        match place.change(ASKED, WAITING) {
-            Ok(_) => Polled::Waiting(asked),
-            Err(_) => {
-                drop(place.put(&place.waiter, None));
-                self.take(asked.0)
-            }
-        }
+        let Err(now) = place.change(ASKED, WAITING) else { return Polled::Waiting(asked) };
+        // The answerer came while the waiter was the asker's, and does not touch it.
+        drop(place.put(&place.waiter, None));
+        if now == ANSWERED { self.take(asked.0) } else { Polled::Soon(asked) }
     }
 
     /// Gives the right to the answer up. The answer, if it is there already.
@@ -226,13 +224,24 @@ impl<T, W> Answers<T, W> {
     /// Takes a question back whose name was told to nobody.
     pub fn withdraw(&self, asked: Asked) {
         let place = &self.places[usize::from(asked.0)];
+        if place.change(WAITING, FREE).is_err() {
+            // It was told to somebody after all.
+            drop(self.abandon(asked));
+            return;
+        }
         let waiter = place.put(&place.waiter, None);
         self.free(asked.0);
         drop(waiter);
     }
 
-    fn answer_waiting(&self, name: u16, place: &Place<T, W>, answer: T) -> Answered<T, W> {
-        let waiter = place.put(&place.waiter, None);
+    #[inline]
+    fn put_answer(
+        &self,
+        name: u16,
+        place: &Place<T, W>,
+        answer: T,
+        waiter: Option<W>,
+    ) -> Answered<T, W> {
         place.put(&place.answer, Some(answer));
         match (place.change(ANSWERING, ANSWERED), waiter) {
             (Ok(_), Some(waiter)) => Answered::Wake(waiter),
@@ -247,15 +256,13 @@ impl<T, W> Answers<T, W> {
         }
     }
 
-    /// The asker changed its mind while the answer was on its way: to a new waiter, or to none.
-    #[cold]
-    fn retry(&self, name: u16, answer: T, state: u32) -> Answered<T, W> {
-        debug_assert!(state == WAITING || state == ABANDONED);
-        self.answer(name, answer)
-    }
-
     fn take(&self, name: u16) -> Polled<T> {
         let place = &self.places[usize::from(name)];
+        if is_planted(Planted::PlaceIsFreedFirst) {
+            self.free(name);
+            let answer = place.put(&place.answer, None);
+            return Polled::Answer(answer.expect("it is there still"));
+        }
         let answer = place.put(&place.answer, None);
         self.free(name);
         match answer {
@@ -272,13 +279,23 @@ impl<T, W> Answers<T, W> {
         let mut head = self.free.load(Ordering::Acquire);
         loop {
             place.next.store(head & NO_PLACE, Ordering::Relaxed);
-            let new = (head & !NO_PLACE).wrapping_add(1 << INDEX_BITS) | u32::from(name);
-            match self.free.compare_exchange_weak(head, new, Ordering::AcqRel, Ordering::Acquire) {
+            let new = change(head, name.into());
+            let ordering = unless(Planted::FreeIsRelaxed, Ordering::AcqRel);
+            match self.free.compare_exchange_weak(head, new, ordering, Ordering::Acquire) {
                 Ok(_) => return,
                 Err(now) => head = now,
             }
         }
     }
+}
+
+/// The head of the free list after one change, with another place in front.
+#[inline]
+fn change(head: u32, first: u32) -> u32 {
+    if is_planted(Planted::FreeListHasNoGeneration) {
+        return first;
+    }
+    (head & !NO_PLACE).wrapping_add(1 << INDEX_BITS) | first
 }
 
 impl<T, W> Place<T, W> {

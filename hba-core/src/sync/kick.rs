@@ -1,5 +1,6 @@
 //! How an interrupt handler tells a worker that there is something to look at.
 
+use super::planted::{Planted, is_planted, unless};
 use super::primitive::{AtomicU32, Ordering, const_unless_loom};
 
 /// Somebody asked, and nobody has looked since.
@@ -68,7 +69,7 @@ impl Kick {
     #[inline]
     #[must_use = "an idle worker sleeps until somebody wakes it"]
     pub fn raise(&self) -> bool {
-        self.state.fetch_or(RAISED, Ordering::AcqRel) == 0
+        self.state.fetch_or(RAISED, unless(Planted::KickIsRelaxed, Ordering::AcqRel)) == 0
     }
 
     /// The worker begins to look, and takes every raise so far. Returns whether there was one.
@@ -86,6 +87,9 @@ impl Kick {
     #[inline]
     #[must_use = "a worker that was raised meanwhile has to look again"]
     pub fn leave(&self) -> bool {
+        if is_planted(Planted::KickLeavesBlindly) {
+            return self.state.swap(0, Ordering::AcqRel) != 0;
+        }
         let left = self.state.compare_exchange(AT_WORK, 0, Ordering::AcqRel, Ordering::Acquire);
         left.is_ok()
     }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 
+use super::planted::{Planted, unless};
 use super::primitive::{AtomicU32, Cell, Ordering};
 
 /// A mailbox with room for `capacity` values, rounded up to a power of two: one end to post, one to take.
@@ -112,7 +113,7 @@ impl<T> Outbox<T> {
         }
         shared.replace(self.posted, Some(value));
         self.posted = self.posted.wrapping_add(1);
-        shared.posted.store(self.posted, Ordering::Release);
+        shared.posted.store(self.posted, unless(Planted::PostIsRelaxed, Ordering::Release));
         Ok(())
     }
 }
@@ -126,7 +127,7 @@ impl<T> Inbox<T> {
         }
         let value = shared.replace(self.taken, None);
         self.taken = self.taken.wrapping_add(1);
-        shared.taken.store(self.taken, Ordering::Release);
+        shared.taken.store(self.taken, unless(Planted::TakeIsRelaxed, Ordering::Release));
         value
     }
 }

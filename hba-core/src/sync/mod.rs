@@ -16,6 +16,7 @@ mod answers;
 mod kick;
 mod mailbox;
 mod permits;
+mod planted;
 mod primitive;
 mod ring;
 mod round_robin;
@@ -25,6 +26,8 @@ pub use answers::{Answered, Answers, Asked, Polled};
 pub use kick::Kick;
 pub use mailbox::{Inbox, Outbox, Unposted, mailbox};
 pub use permits::{LineFull, Permit, PermitTicket, Permits, Taken};
+#[cfg(any(loom, shuttle))]
+pub use planted::{Planted, plant};
 pub use ring::{ErasedRing, PhaseRing, RING_WORD_LEN, RingMemory, RingWord};
 pub use round_robin::RoundRobin;
 pub use shared::{Busy, Entered, Epoch, Inert, Left, SharedQueue};

@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::planted::{Planted, is_planted, unless};
 use super::primitive::{AtomicU32, Cell, Ordering};
 
 /// Nobody has come for this turn of the place, or its waiter is just changing it.
@@ -86,7 +87,7 @@ pub struct PermitTicket {
     turn: u32,
 }
 
-/// As many wait as there are places; the waiter comes back.
+/// As many wait as there are places, or the one who had the next place is just being served; the waiter comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineFull<W>(pub W);
 
@@ -130,7 +131,13 @@ impl<W> Permits<W> {
             } else if self.is_ready(end, state) {
                 join(free - 1, end.wrapping_add(1))
             } else {
-                return Err(LineFull(waiter));
+                // What was loaded may be old news: only the newest word says that the line is full.
+                let now = self.line.fetch_add(0, Ordering::AcqRel);
+                if now == word {
+                    return Err(LineFull(waiter));
+                }
+                word = now;
+                continue;
             };
             match self.line.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) if free > 0 => return Ok(Taken::Now(Permit(()))),
@@ -177,7 +184,8 @@ impl<W> Permits<W> {
 
     fn pass_on(&self) -> Option<W> {
         loop {
-            let word = self.line.fetch_add(1 << 16, Ordering::AcqRel);
+            let ordering = unless(Planted::PermitIsRelaxed, Ordering::AcqRel);
+            let word = self.line.fetch_add(1 << 16, ordering);
             let (free, end) = split(word);
             if free >= 0 {
                 return None;
@@ -210,6 +218,10 @@ impl<W> Permits<W> {
     fn wait(&self, ticket: PermitTicket, waiter: W) -> Taken {
         let (place, turn) = (self.place(ticket.index), ticket.turn);
         place.replace(Some(waiter));
+        if is_planted(Planted::WaiterDoesNotLook) {
+            place.state.store(turn | WAITING, Ordering::Release);
+            return Taken::Later(ticket);
+        }
         let waits = Ordering::AcqRel;
         if place.state.compare_exchange(turn, turn | WAITING, waits, Ordering::Acquire).is_ok() {
             return Taken::Later(ticket);

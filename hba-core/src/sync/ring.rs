@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use super::planted::{Planted, is_planted};
 #[cfg(not(all(target_has_atomic = "64", not(any(loom, shuttle)))))]
 use super::primitive::AtomicU32;
 #[cfg(all(target_has_atomic = "64", not(any(loom, shuttle))))]
@@ -145,7 +146,9 @@ impl<M: RingMemory> PhaseRing<M> {
         if (second >> 31 != 0) == lap_is_odd {
             return None;
         }
-        observe();
+        if !is_planted(Planted::ReaderDoesNotObserve) {
+            observe();
+        }
         let first = self.memory.load(entry, false);
         self.taken = self.taken.wrapping_add(1);
         Some([first, second])
@@ -218,7 +221,9 @@ impl<M: RingMemory> ErasedRing<M> {
     /// The index to write to the device, behind a barrier after every erase so far.
     #[inline]
     pub fn acknowledge(&self) -> u32 {
-        publish();
+        if !is_planted(Planted::IndexDoesNotWait) {
+            publish();
+        }
         self.next
     }
 

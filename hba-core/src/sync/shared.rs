@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::planted::{Planted, is_planted, unless};
 use super::primitive::{AtomicU32, Cell, Ordering, const_unless_loom};
 use crate::command::{Rejected, Request};
 use crate::control::Action;
@@ -183,6 +184,7 @@ impl<T> SharedQueue<T> {
     #[must_use = "a last turn may still be running"]
     pub fn close(&self) -> bool {
         self.owner.fetch_or(CLOSED, Ordering::AcqRel) & OWNED == 0
+            || is_planted(Planted::CloseDoesNotLook)
     }
 
     /// Whether the queue was closed: every entry is refused.
@@ -214,6 +216,10 @@ impl<T> SharedQueue<T> {
             let owned = word & OWNED != 0;
             // A mark that an owner left behind who never left in order becomes this one's.
             let next = if owned { word | KICKED } else { word.wrapping_add(EPOCH) | OWNED };
+            if is_planted(Planted::EnterLooksThenOwns) && !owned {
+                self.owner.store(next, Ordering::Release);
+                return Some(Owned { queue: self, word: next });
+            }
             // The owner's leave must see what a refused one did before, as the next owner must see what the last one did.
             match self.owner.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed)
             {
@@ -257,8 +263,15 @@ impl<T> Owned<'_, T> {
     /// The owner word as it was at the end.
     #[inline]
     fn release(self) -> u32 {
-        let word = self.queue.owner.fetch_and(!(OWNED | KICKED), Ordering::AcqRel);
-        debug_assert_eq!((word ^ self.word) & !(KICKED | CLOSED), 0, "this entry owned the queue");
+        let ordering = unless(Planted::LeaveIsRelaxed, Ordering::AcqRel);
+        let mut word = self.queue.owner.fetch_and(!(OWNED | KICKED), ordering);
+        if is_planted(Planted::LeaveForgetsTheRefused) {
+            word &= !KICKED;
+        }
+        debug_assert!(
+            (word ^ self.word) & !(KICKED | CLOSED) == 0 || is_planted(Planted::EnterLooksThenOwns),
+            "this entry owned the queue"
+        );
         core::mem::forget(self);
         word
     }

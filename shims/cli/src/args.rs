@@ -74,13 +74,19 @@ pub enum Command {
     /// them are mapped, and everything that does not fit together. Without --topology or --sysfs it knows the limits only.
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
+    /// Show the simulated controller to a virtual machine, whose own driver meets it
+    ///
+    /// Waits on a socket for one client that speaks vfio-user, such as QEMU from 10.1 on, and ends when it leaves. Nothing happens
+    /// on it while the guest asks for nothing.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
 }
 
 /// Which controller, which disks.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Controller and disks")]
 pub struct RigArgs {
-    /// The controller: sim:sas1068, sim:direct or qemu:mptsas1068
+    /// The controller: sim:sas1068, sim:sas2008, sim:sas3008, sim:direct or qemu:mptsas1068
     #[arg(long, value_name = "SPEC", global = true, default_value = "sim:sas1068")]
     pub controller: ControllerSpec,
     /// A disk image; may be given for each disk. Raw, on QEMU also qcow2
@@ -203,6 +209,17 @@ pub enum FaultArg {
     LyingFlush,
     /// The power cut leaves a block half old and half new.
     Torn,
+}
+
+/// The options of `serve`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ServeArgs {
+    /// The socket to make; it must not exist
+    #[arg(long, value_name = "SOCKET")]
+    pub vfio_user: PathBuf,
+    /// Do what the lines of FILE say while the guest runs; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
 }
 
 /// The options of `send`.
@@ -455,6 +472,21 @@ Examples:
   hba send --lun 0:0:0:0 --cdb 2a000000000000000100 --out block.bin
                                                   WRITE(10), one block
   hba send --lun 0:0:0:0 --cdb 28000000000000000800 --in 4K --data-out first.bin";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  hba serve --vfio-user /tmp/hba.sock             a SAS1068 with two disks in memory
+  hba serve --vfio-user /tmp/hba.sock --disk root.img --disks 4
+  hba serve --vfio-user /tmp/hba.sock --script -  and commands on standard input
+
+The commands of a script, one to a line, N is a disk from 0 on:
+  unplug N       the disk is pulled out             plug N      it comes back
+  hold N         it answers no command              release N   it does again
+  fault CODE     the controller stops with a fault code, decimal or 0x
+  sleep MS       wait, in milliseconds
+Answers go to standard error: ok or error, and the command.
+
+docs/real-drivers.md boots Linux against it.";
 
 const DECODE_EXAMPLES: &str = "\
 Examples:

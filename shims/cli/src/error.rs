@@ -2,7 +2,10 @@
 
 use core::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use hba_vfio_user::ServeError;
 
 use crate::bench::BenchError;
 use crate::decode::DecodeError;
@@ -44,6 +47,15 @@ pub enum CliError {
     Decode(DecodeError),
     /// A topology.
     Fabric(FabricError),
+    /// `serve`.
+    Serve(ServeError),
+    /// A script cannot be opened.
+    Script {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// Standard output took no more.
     Output(io::Error),
 }
@@ -56,7 +68,11 @@ impl CliError {
             Self::Session(error) => error.is_usage(),
             Self::Verify(error) => error.is_usage(),
             Self::Bench(error) => error.is_usage(),
-            Self::Send(_) | Self::Decode(_) | Self::Fabric(_) | Self::Trace(_) => true,
+            Self::Send(_) | Self::Decode(_) | Self::Fabric(_) => true,
+            Self::Trace(_) | Self::Script { .. } => true,
+            Self::Serve(error) => {
+                matches!(error, ServeError::Exists { .. } | ServeError::Bind { .. })
+            }
             Self::Output(_) => false,
         };
         if usage { Exit::Usage } else { Exit::Failure }
@@ -73,6 +89,8 @@ impl fmt::Display for CliError {
             Self::Send(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
             Self::Fabric(error) => error.fmt(f),
+            Self::Serve(error) => error.fmt(f),
+            Self::Script { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Output(error) => write!(f, "standard output: {error}"),
         }
     }

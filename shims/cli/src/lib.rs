@@ -33,6 +33,7 @@ pub mod hex;
 pub mod list;
 pub mod output;
 pub mod send;
+mod serve;
 pub mod session;
 pub mod size;
 pub mod trace;

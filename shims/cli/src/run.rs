@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use crate::args::{Args, Command};
 use crate::output::{Output, note};
-use crate::{CliError, Exit, bench, decode, doctor, list, send, verify};
+use crate::{CliError, Exit, bench, decode, doctor, list, send, serve, verify};
 
 /// Runs the program with its command line, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -35,6 +35,7 @@ fn execute(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         Command::Send(options) => send::run(&args.rig, options, output),
         Command::Decode(options) => decode::run(&args.rig, options, output),
         Command::Doctor(options) => doctor::run(&args.rig, options, output),
+        Command::Serve(options) => serve::run(&args.rig, options, output),
     }
 }
 
@@ -48,7 +49,9 @@ fn explain(error: &clap::Error) -> Exit {
             Exit::Pass
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            note("what to do? list, verify, bench, send, decode or doctor; hba --help says more");
+            note(
+                "what to do? list, verify, bench, send, decode, doctor or serve; hba --help says more",
+            );
             Exit::Usage
         }
         _ => {
@@ -84,7 +87,7 @@ mod tests {
         assert_eq!(
             line(&["hba", "--controller", "sim:x", "list"]),
             "invalid value 'sim:x' for '--controller <SPEC>': \
-             the controllers are sim:sas1068, sim:direct, qemu:mptsas1068"
+             the controllers are sim:sas1068, sim:sas2008, sim:sas3008, sim:direct, qemu:mptsas1068"
         );
         assert_eq!(
             line(&["hba", "send", "--cdb", "00"]),

@@ -122,7 +122,10 @@ impl Driver {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).expect("scratch folder");
         let program = std::env::current_exe().expect("this program");
-        let mut child = Command::new(program)
+        // A test that runs in the background of a shell was told to ignore the interrupt, and would tell the copy so.
+        let mut child = Command::new("env")
+            .arg("--default-signal=INT")
+            .arg(program)
             .args(["driver_process", "--exact", "--nocapture", "--test-threads=1"])
             .env(ENDING, ending)
             .env("TMPDIR", &folder)

@@ -128,6 +128,6 @@ fn refused(error: ParseError) -> Failure {
 }
 
 #[cold]
-fn data_phase_error() -> Failure {
+pub(super) fn data_phase_error() -> Failure {
     Condition::DATA_PHASE_ERROR.into()
 }

@@ -95,6 +95,12 @@ impl FaultyMedium {
         if self.faults.is_empty() { self.medium.borrow(lba, len) } else { None }
     }
 
+    /// The blocks of a range, likewise, to write to.
+    #[inline]
+    pub(super) fn borrow_mut(&mut self, lba: Lba, len: usize) -> Option<&mut [u8]> {
+        if self.faults.is_empty() { self.medium.borrow_mut(lba, len) } else { None }
+    }
+
     #[inline]
     pub(super) fn read(&mut self, lba: Lba, data: &mut [u8]) -> Result<(), BlockError> {
         self.check(MediumAccess::Read, lba, data.len())?;

@@ -33,6 +33,12 @@ impl FlatMedium {
         let at = (lba.0 << self.block_size.shift()) as usize;
         at..at + len
     }
+
+    /// The same for a range that was not checked, or `None` where it does not exist.
+    #[inline]
+    fn place_of(&self, lba: Lba, len: usize) -> Option<core::ops::Range<usize>> {
+        (lba.0 < self.blocks).then(|| self.place(lba, len))
+    }
 }
 
 impl Medium for FlatMedium {
@@ -73,8 +79,13 @@ impl Medium for FlatMedium {
 
     #[inline]
     fn borrow(&self, lba: Lba, len: usize) -> Option<&[u8]> {
-        check_range(lba, len, self.blocks, self.block_size).ok()?;
-        self.bytes.get(self.place(lba, len))
+        self.bytes.get(self.place_of(lba, len)?)
+    }
+
+    #[inline]
+    fn borrow_mut(&mut self, lba: Lba, len: usize) -> Option<&mut [u8]> {
+        let place = self.place_of(lba, len)?;
+        self.bytes.get_mut(place)
     }
 }
 

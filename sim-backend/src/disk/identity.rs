@@ -42,6 +42,12 @@ impl UnitIdentity {
             physical_block_exponent: config.physical_block_exponent,
         }
     }
+
+    /// Standard INQUIRY data, cut at `len`.
+    #[inline]
+    pub(super) fn standard(&self, len: usize) -> &[u8] {
+        self.standard.get(..len).unwrap_or(&self.standard)
+    }
 }
 
 impl LogicalUnit {

@@ -59,6 +59,15 @@ pub trait Medium: fmt::Debug + Send {
         let _ = (lba, len);
         None
     }
+
+    /// The same memory, to write to. What is written there needs no [`sync`](Self::sync).
+    ///
+    /// `None` is always a right answer, too. A data phase that fails half way leaves these blocks half written: a
+    /// medium that must not show that answers `None`.
+    fn borrow_mut(&mut self, lba: Lba, len: usize) -> Option<&mut [u8]> {
+        let _ = (lba, len);
+        None
+    }
 }
 
 /// A block of a medium could not be read or written.

@@ -30,6 +30,7 @@ mod mode_select;
 mod modes;
 mod no_unit;
 mod opcodes;
+mod plain;
 mod power;
 mod prng;
 mod provisioning;

@@ -147,6 +147,15 @@ impl Store {
         self.medium.borrow(lba, len)
     }
 
+    /// The blocks of a range in the medium, where a write may go straight to them.
+    #[inline]
+    pub(super) fn borrow_mut(&mut self, lba: Lba, len: usize) -> Option<&mut [u8]> {
+        if self.rules.write_back || !self.cache.is_empty() {
+            return None;
+        }
+        self.medium.borrow_mut(lba, len)
+    }
+
     /// Reads the newest content: from the cache where it is, else from the medium.
     pub(super) fn read(&mut self, lba: Lba, data: &mut [u8]) -> Result<(), BlockError> {
         if self.cache.is_empty() {

@@ -88,6 +88,16 @@ impl LogicalUnit {
         task: &Task<'_>,
         data: &mut dyn DataPhase,
     ) -> Result<u32, Failure> {
+        if !self.has_news()
+            && let Some(result) = self.execute_plain(task, data)
+        {
+            return result;
+        }
+        self.execute_any(task, data)
+    }
+
+    #[inline(never)]
+    fn execute_any(&mut self, task: &Task<'_>, data: &mut dyn DataPhase) -> Result<u32, Failure> {
         let mut exchange = Exchange::new(task, data);
         if self.has_news() {
             self.report_news(&mut exchange)?;

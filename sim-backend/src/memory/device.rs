@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use hba_core::dma::BusAddr;
 
 use super::block::Block;
-use super::{Arena, DmaDirection, DmaFault, DmaFaultCause, lock};
+use super::{Arena, DmaDirection, DmaFault, DmaFaultCause, FaultLog, HostMemory, lock};
 use crate::fabric::Port;
 
 /// Access to host memory by bus address, as a bus master has it.
@@ -15,8 +15,18 @@ use crate::fabric::Port;
 #[derive(Clone, Debug)]
 pub struct DeviceMemory {
     arena: Arc<Mutex<Arena>>,
-    /// The way to memory, where there is more than a wire.
-    port: Option<Arc<Port>>,
+    way: Way,
+}
+
+/// What is between the device and memory.
+#[derive(Clone, Debug)]
+enum Way {
+    /// A wire.
+    Wire,
+    /// A fabric.
+    Fabric(Arc<Port>),
+    /// Memory that is not the simulator's.
+    Outside(Arc<dyn HostMemory>),
 }
 
 /// A piece of an access that lies in one block.
@@ -34,8 +44,15 @@ pub struct AccessCount {
 }
 
 impl DeviceMemory {
-    pub(super) const fn new(arena: Arc<Mutex<Arena>>, port: Option<Arc<Port>>) -> Self {
-        Self { arena, port }
+    pub(super) fn new(arena: Arc<Mutex<Arena>>, port: Option<Arc<Port>>) -> Self {
+        Self { arena, way: port.map_or(Way::Wire, Way::Fabric) }
+    }
+
+    /// Access to memory that is not the simulator's own, such as a guest's.
+    #[must_use]
+    pub fn outside(memory: Arc<dyn HostMemory>) -> Self {
+        let arena = Arc::new(Mutex::new(Arena::new(0, 0)));
+        Self { arena, way: Way::Outside(memory) }
     }
 
     /// Reads bytes at `bus`.
@@ -44,6 +61,10 @@ impl DeviceMemory {
     ///
     /// [`DmaFault`] unless the device reaches them all, each piece within one live allocation; then `into` is unchanged.
     pub fn read(&self, bus: BusAddr, into: &mut [u8]) -> Result<(), DmaFault> {
+        if let Way::Outside(memory) = &self.way {
+            let (done, len) = (memory.read(bus, into), into.len());
+            return self.outcome(done, bus, len, DmaDirection::DeviceReads);
+        }
         let mut arena = lock(&self.arena);
         let pieces = self.pieces(&mut arena, bus, into.len(), DmaDirection::DeviceReads)?;
         arena.accesses.reads += 1;
@@ -63,6 +84,14 @@ impl DeviceMemory {
     ///
     /// [`DmaFault`] unless the device reaches them all, each piece within one live allocation; then nothing is written.
     pub fn write(&self, bus: BusAddr, from: &[u8]) -> Result<(), DmaFault> {
+        if let Way::Outside(memory) = &self.way {
+            return self.outcome(
+                memory.write(bus, from),
+                bus,
+                from.len(),
+                DmaDirection::DeviceWrites,
+            );
+        }
         let mut arena = lock(&self.arena);
         let pieces = self.pieces(&mut arena, bus, from.len(), DmaDirection::DeviceWrites)?;
         arena.accesses.writes += 1;
@@ -84,20 +113,56 @@ impl DeviceMemory {
         len: usize,
         direction: DmaDirection,
     ) -> Result<Pieces, DmaFault> {
-        let found = match &self.port {
-            None => match arena.find(bus, len) {
+        let found = match &self.way {
+            Way::Fabric(port) => {
+                port.route(bus, len, direction).and_then(|ways| translated(arena, ways))
+            }
+            Way::Wire | Way::Outside(_) => match arena.find(bus, len) {
                 Some((block, offset)) => Ok(Pieces::One(Some((block, offset, len)))),
                 None => Err(DmaFaultCause::NoMemory),
             },
-            Some(port) => port.route(bus, len, direction).and_then(|ways| translated(arena, ways)),
         };
-        found.map_err(|cause| {
-            let len = u32::try_from(len).unwrap_or(u32::MAX);
-            let requester = self.port.as_ref().map(|port| port.requester());
-            let fault = DmaFault { address: bus, len, direction, requester, cause };
-            arena.faults.record(fault);
-            fault
-        })
+        found.map_err(|cause| self.record(arena, cause, bus, len, direction))
+    }
+
+    /// Counts an access to memory outside, or records its fault.
+    fn outcome(
+        &self,
+        done: Result<(), DmaFaultCause>,
+        bus: BusAddr,
+        len: usize,
+        direction: DmaDirection,
+    ) -> Result<(), DmaFault> {
+        let mut arena = lock(&self.arena);
+        done.map_err(|cause| self.record(&mut arena, cause, bus, len, direction))?;
+        arena.accesses.reads += u64::from(direction == DmaDirection::DeviceReads);
+        arena.accesses.writes += u64::from(direction == DmaDirection::DeviceWrites);
+        arena.accesses.bytes += len as u64;
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        arena: &mut Arena,
+        cause: DmaFaultCause,
+        bus: BusAddr,
+        len: usize,
+        direction: DmaDirection,
+    ) -> DmaFault {
+        let requester = match &self.way {
+            Way::Fabric(port) => Some(port.requester()),
+            Way::Wire | Way::Outside(_) => None,
+        };
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        let fault = DmaFault { address: bus, len, direction, requester, cause };
+        arena.faults.record(fault);
+        fault
+    }
+
+    /// The accesses that were refused so far.
+    #[must_use]
+    pub fn faults(&self) -> FaultLog {
+        lock(&self.arena).faults.clone()
     }
 
     /// Reads a 32-bit word.

@@ -6,6 +6,7 @@
 pub(crate) mod block;
 mod device;
 mod fault;
+mod outside;
 
 use alloc::sync::{Arc, Weak};
 use core::fmt;
@@ -19,6 +20,7 @@ use hba_core::fabric::HostMapping;
 use crate::fabric::Port;
 pub use device::{AccessCount, DeviceMemory};
 pub use fault::{DmaDirection, DmaFault, DmaFaultCause, FaultLog};
+pub use outside::HostMemory;
 
 /// The host's DMA memory: a bump allocator over bus addresses.
 ///
@@ -48,15 +50,7 @@ impl SimMemory {
     /// Up to `capacity` bytes from bus address `base` on, which may lie above 4 GiB.
     #[must_use]
     pub fn at(base: BusAddr, capacity: usize) -> Self {
-        let arena = Arena {
-            next: base.raw(),
-            left: capacity,
-            poison: Self::POISON,
-            mappings: Vec::new(),
-            faults: FaultLog::default(),
-            accesses: AccessCount::default(),
-            bus_master: true,
-        };
+        let arena = Arena::new(base.raw(), capacity);
         Self { arena: Arc::new(Mutex::new(arena)), port: None }
     }
 
@@ -236,6 +230,18 @@ impl fmt::Debug for Mapping {
 }
 
 impl Arena {
+    fn new(next: u64, left: usize) -> Self {
+        Self {
+            next,
+            left,
+            poison: SimMemory::POISON,
+            mappings: Vec::new(),
+            faults: FaultLog::default(),
+            accesses: AccessCount::default(),
+            bus_master: true,
+        }
+    }
+
     /// The first free address at or after `next` that suits.
     fn place(&self, len: usize, align: u64) -> Option<u64> {
         let len = u32::try_from(len).ok().map(u64::from)?;

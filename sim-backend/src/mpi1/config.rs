@@ -3,9 +3,10 @@
 use hba_core::dma::BusAddr;
 
 use super::codes::IocStatus;
-use super::config_pages::{NoPage, Page, page_type};
+use super::config_pages::page_type;
 use super::layout::{Config, ConfigReply, view};
 use super::{Mpi1Controller, Via};
+use crate::mpt::page::{NoPage, Page};
 
 /// Action. Source: measured layouts, `MSG_CONFIG`.
 mod action {

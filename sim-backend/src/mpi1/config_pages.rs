@@ -1,6 +1,7 @@
 //! The contents of the configuration pages. Source: measured layouts, `CONFIG_PAGE_*`.
 
 use super::Mpi1Controller;
+use crate::mpt::page::{Body, NoPage, Page};
 
 /// PageType and, above 0Fh, ExtPageType.
 pub(super) mod page_type {
@@ -16,7 +17,9 @@ pub(super) mod page_type {
 /// Link rates: hardware and programmed maximum 3.0, minimum 1.5 Gbit/s.
 const RATES_15_TO_30: u8 = 0x98;
 /// Negotiated link rate 3.0 Gbit/s.
-const RATE_30: u8 = 0x09;
+pub(super) const RATE_30: u8 = 0x09;
+/// Negotiated link rate: not known.
+pub(super) const RATE_UNKNOWN: u8 = 0x00;
 /// Negotiated link rate: nothing answers.
 const RATE_FAILED: u8 = 0x02;
 /// PCI ids of the SAS1068.
@@ -30,25 +33,12 @@ pub(super) struct Pages {
     pub(super) ioc_1: [u8; 12],
 }
 
-/// A page: its version and the bytes after its header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Page {
-    pub(super) version: u8,
-    pub(super) body: Vec<u8>,
-}
-
-/// No such page, or not at this page address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoPage {
-    /// The controller has no page of this type.
-    Type,
-    /// No such number, or nothing at the address; the end of an iteration.
-    Page,
-}
-
 impl Mpi1Controller {
     /// DeviceInfo of an end device that is an SSP target.
     pub(super) const DEVICE_INFO: u32 = 0x0401;
+
+    /// DeviceInfo of the controller: end device, SSP, STP and SMP initiator.
+    const OWN_DEVICE_INFO: u32 = 0x0071;
 
     /// The handle of the controller's phy at `slot`.
     pub(super) const fn phy_handle(&self, slot: usize) -> u16 {
@@ -157,7 +147,16 @@ impl Mpi1Controller {
         let rate = if self.topology.target(phy).is_some() { RATE_30 } else { RATE_FAILED };
         let handle = self.attached_handle(phy);
         body.u8(phy as u8).zeros(2).u8(rate).u32(self.attached_info(phy));
-        body.u16(handle).u16(handle).u32(0);
+        body.u16(handle).u16(self.owner_handle(phy)).u32(0);
+    }
+
+    /// Who a phy belongs to: the controller. QEMU names the device behind the phy here.
+    fn owner_handle(&self, phy: usize) -> u16 {
+        if self.personality.behaviour.qemu_pages {
+            self.attached_handle(phy)
+        } else {
+            self.phy_handle(phy)
+        }
     }
 
     fn sas_phy_page(&self, number: u8, address: u32) -> Result<Page, NoPage> {
@@ -173,7 +172,8 @@ impl Mpi1Controller {
             0 => {
                 let handle = self.attached_handle(phy);
                 let info = u32::from(self.topology.target(phy).is_some());
-                body.u16(handle).zeros(2).u64(self.personality.identity.sas_address);
+                let owner = self.owner_handle(phy);
+                body.u16(owner).zeros(2).u64(self.personality.identity.sas_address);
                 body.u16(handle).u8(phy as u8).zeros(1).u32(info);
                 Ok(body.u8(RATES_15_TO_30).u8(RATES_15_TO_30).zeros(6).page(1))
             }
@@ -182,7 +182,19 @@ impl Mpi1Controller {
         }
     }
 
+    /// The controller itself, by the handle of one of its phys.
+    fn own_device_page(&self, phy: usize) -> Page {
+        let mut body = Body::default();
+        body.zeros(4).u64(self.personality.identity.sas_address).zeros(2).u8(phy as u8).u8(0);
+        body.u16(self.phy_handle(phy)).u8(0).u8(0).u32(Self::OWN_DEVICE_INFO);
+        // Flags: present.
+        body.u16(0x0001).u8(phy as u8).zeros(1).page(5)
+    }
+
     fn sas_device_page(&self, number: u8, address: u32) -> Result<Page, NoPage> {
+        if let (0, Some(phy)) = (number, self.addressed_phy(address)) {
+            return Ok(self.own_device_page(phy));
+        }
         let slot = self.addressed_device(address)?;
         let target = self.topology.target(slot).ok_or(NoPage::Page)?;
         let (sas_address, handle) = (target.sas_address().0, self.device_handle(slot));
@@ -202,6 +214,13 @@ impl Mpi1Controller {
             2 => Ok(body.u64(sas_address).u32(0).page(1)),
             _ => Err(NoPage::Page),
         }
+    }
+
+    /// The phy whose handle the page address of a SAS device page is.
+    fn addressed_phy(&self, address: u32) -> Option<usize> {
+        let phy = (address & 0xffff).checked_sub(u32::from(self.phy_handle(0)))? as usize;
+        let is_phy = address >> 28 == 2 && phy < self.topology.slots();
+        (is_phy && !self.personality.behaviour.qemu_pages).then_some(phy)
     }
 
     /// The slot that the page address of a SAS device page means.
@@ -234,48 +253,5 @@ impl Mpi1Controller {
 
     fn attached_handle(&self, phy: usize) -> u16 {
         self.topology.target(phy).map_or(0, |_| self.device_handle(phy))
-    }
-}
-
-/// A page body under construction, little-endian.
-#[derive(Default)]
-struct Body(Vec<u8>);
-
-impl Body {
-    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.0.extend(bytes);
-        self
-    }
-
-    fn u8(&mut self, value: u8) -> &mut Self {
-        self.bytes(&[value])
-    }
-
-    fn u16(&mut self, value: u16) -> &mut Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn u32(&mut self, value: u32) -> &mut Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn u64(&mut self, value: u64) -> &mut Self {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn zeros(&mut self, count: usize) -> &mut Self {
-        self.0.resize(self.0.len() + count, 0);
-        self
-    }
-
-    /// `text`, cut or padded with zeros to `len` bytes.
-    fn text(&mut self, text: &str, len: usize) -> &mut Self {
-        let end = self.0.len() + len;
-        self.bytes(text.as_bytes()).0.resize(end, 0);
-        self
-    }
-
-    fn page(&mut self, version: u8) -> Page {
-        Page { version, body: core::mem::take(&mut self.0) }
     }
 }

@@ -2,12 +2,12 @@
 
 use hba_core::register::ALL_ONES;
 
-use super::handshake::Taken;
 use super::registers::{
     DOORBELL_USED, FUNCTION_HANDSHAKE, FUNCTION_IO_UNIT_RESET, FUNCTION_MESSAGE_UNIT_RESET,
     INT_DOORBELL, IocState, WHO_INIT_SHIFT,
 };
 use super::{Mpi1Controller, Via};
+use crate::mpt::handshake::Taken;
 
 impl Mpi1Controller {
     pub(super) fn read_doorbell(&mut self) -> u32 {

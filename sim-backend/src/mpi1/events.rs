@@ -5,7 +5,10 @@ use alloc::collections::VecDeque;
 use zerocopy::IntoBytes;
 
 use super::codes::IocStatus;
-use super::layout::{EventAck, EventNotifyReply, RequestHeader, SasDeviceStatusChange, view};
+use super::config_pages::{RATE_30, RATE_UNKNOWN};
+use super::layout::{
+    EventAck, EventNotifyReply, RequestHeader, SasDeviceStatusChange, SasPhyLinkStatus, view,
+};
 use super::registers::IocState;
 use super::{Mpi1Controller, Via};
 use crate::target::SasAddress;
@@ -14,6 +17,8 @@ use crate::target::SasAddress;
 const EVENT_EVENT_CHANGE: u32 = 0x0a;
 /// Event: a SAS device came, went or has something to say.
 const EVENT_SAS_DEVICE_STATUS_CHANGE: u32 = 0x0f;
+/// Event: the link of a phy came up or went down.
+const EVENT_SAS_PHY_LINK_STATUS: u32 = 0x12;
 /// ReasonCode: the device was added.
 const REASON_ADDED: u8 = 3;
 /// ReasonCode: the device does not respond any more.
@@ -128,6 +133,7 @@ impl Mpi1Controller {
         if !self.personality.behaviour.reports_topology || !self.port_enable.is_done() {
             return;
         }
+        self.report_link(slot, reason == REASON_ADDED);
         let data = SasDeviceStatusChange {
             target_id: slot as u8,
             reason_code: reason,
@@ -139,6 +145,18 @@ impl Mpi1Controller {
             ..SasDeviceStatusChange::default()
         };
         self.events.push(EVENT_SAS_DEVICE_STATUS_CHANGE, data.as_bytes());
+    }
+
+    /// The link comes first: Linux learns from it what is behind the phy, and takes no device where it has learned nothing.
+    fn report_link(&mut self, slot: usize, up: bool) {
+        let (now, before) = if up { (RATE_30, RATE_UNKNOWN) } else { (RATE_UNKNOWN, RATE_30) };
+        let data = SasPhyLinkStatus {
+            phy_num: slot as u8,
+            link_rates: now << 4 | before,
+            dev_handle: self.phy_handle(slot).into(),
+            sas_address: self.personality.identity.sas_address.into(),
+        };
+        self.events.push(EVENT_SAS_PHY_LINK_STATUS, data.as_bytes());
     }
 }
 

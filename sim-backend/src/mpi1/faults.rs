@@ -35,22 +35,10 @@ pub struct Faults {
     pub stray_replies: Vec<u32>,
 }
 
-/// Uses up one of `count`.
-pub(crate) const fn take(count: &mut u32) -> bool {
-    let some = *count > 0;
-    *count = count.saturating_sub(1);
-    some
-}
-
-/// Uses up one of a counted value.
-pub(crate) fn take_value<T: Copy>(fault: &mut Option<(u32, T)>) -> Option<T> {
-    let (count, value) = fault.as_mut()?;
-    take(count).then_some(*value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mpt::counted::{take, take_value};
 
     #[test]
     fn counts_run_down() {

@@ -3,20 +3,9 @@
 //! Written from the measurements and not shared with the driver, so that one misreading is not made twice.
 
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// Declares wire structures and checks the size of each.
-macro_rules! wire {
-    ($($(#[$doc:meta])* $name:ident, $size:literal { $($field:ident: $type:ty,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-        #[repr(C)]
-        pub(crate) struct $name {
-            $(pub(crate) $field: $type,)*
-        }
-        const _: () = assert!(size_of::<$name>() == $size);
-    )*};
-}
+pub(crate) use crate::mpt::wire::view;
+use crate::mpt::wire::wire;
 
 wire! {
     /// `MSG_REQUEST_HEADER`: what all requests begin with.
@@ -191,6 +180,14 @@ wire! {
         reserved_2: U16,
     }
 
+    /// `EVENT_DATA_SAS_PHY_LINK_STATUS`.
+    SasPhyLinkStatus, 12 {
+        phy_num: u8,
+        link_rates: u8,
+        dev_handle: U16,
+        sas_address: U64,
+    }
+
     /// `MSG_SCSI_IO_REQUEST` up to its scatter list.
     ScsiIoRequest, 48 {
         target_id: u8,
@@ -306,15 +303,6 @@ wire! {
     }
 }
 
-/// Reads a structure from the start of `bytes`; what is missing reads as zeros.
-pub(crate) fn view<T: FromBytes + Default>(bytes: &[u8]) -> T {
-    let mut padded = [0; 80];
-    for (into, from) in padded.iter_mut().zip(bytes) {
-        *into = *from;
-    }
-    T::read_from_prefix(&padded).map(|(value, _)| value).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use core::mem::offset_of;
@@ -336,6 +324,7 @@ mod tests {
         assert_eq!(offset_of!(EventNotifyReply, event), 0x14);
         assert_eq!(offset_of!(SasDeviceStatusChange, dev_handle), 0x06);
         assert_eq!(offset_of!(SasDeviceStatusChange, sas_address), 0x10);
+        assert_eq!(offset_of!(SasPhyLinkStatus, sas_address), 0x04);
         assert_eq!(offset_of!(ScsiIoRequest, control), 0x14);
         assert_eq!(offset_of!(ScsiIoRequest, data_length), 0x28);
         assert_eq!(offset_of!(ScsiIoReply, ioc_status), 0x0e);

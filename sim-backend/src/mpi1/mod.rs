@@ -12,7 +12,6 @@ mod doorbell;
 mod events;
 mod faults;
 mod fifos;
-mod handshake;
 mod interrupts;
 mod layout;
 mod messages;
@@ -24,7 +23,6 @@ pub mod script;
 mod scsi_io;
 mod sgl;
 mod task_mgmt;
-mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +32,9 @@ use hba_core::time::Instant;
 
 use crate::controller::{ControllerModel, Progress};
 use crate::memory::{DeviceMemory, DmaFault};
+use crate::mpt::counted;
+use crate::mpt::handshake::Handshake;
+use crate::mpt::tasks::TaskSet;
 use crate::schedule::Schedule;
 use crate::target::Target;
 use crate::topology::{AttachError, Topology};
@@ -47,7 +48,6 @@ use config_pages::Pages;
 use diagnostic::Diagnostic;
 use events::Events;
 use fifos::Fifos;
-use handshake::Handshake;
 use interrupts::Interrupts;
 use messages::{Init, PortEnable};
 use registers::{
@@ -56,7 +56,6 @@ use registers::{
 };
 use replies::Replies;
 use task_mgmt::ParkedAbort;
-use tasks::TaskSet;
 
 /// The way a message came and its reply goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +88,7 @@ pub struct Mpi1Controller {
     /// What the host said with IOC_INIT.
     init: Init,
     port_enable: PortEnable,
-    tasks: TaskSet,
+    tasks: TaskSet<layout::ScsiIoRequest>,
     parked_aborts: Vec<ParkedAbort>,
     events: Events,
     pages: Pages,
@@ -164,7 +163,7 @@ impl Mpi1Controller {
         if self.is_gone() {
             return ALL_ONES;
         }
-        if matches!(offset, DOORBELL | DIAGNOSTIC) && faults::take(&mut self.faults.read_zero) {
+        if matches!(offset, DOORBELL | DIAGNOSTIC) && counted::take(&mut self.faults.read_zero) {
             return 0;
         }
         match offset {
@@ -217,7 +216,7 @@ impl Mpi1Controller {
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
         let reset = (self.state == IocState::Reset).then_some(self.reset_until);
-        [reset, self.port_enable.due(), self.tasks.next_due()].into_iter().flatten().min()
+        [reset, self.port_enable.due(), self.tasks.next_due(self.now)].into_iter().flatten().min()
     }
 
     /// One unit of work, if there is one.
@@ -314,5 +313,10 @@ impl ControllerModel for Mpi1Controller {
         self.pages = Pages::default();
         self.state = IocState::Ready;
         self.powered = true;
+    }
+
+    fn stop_with_fault(&mut self, code: u16) -> bool {
+        self.force_fault(FaultCode(code));
+        true
     }
 }

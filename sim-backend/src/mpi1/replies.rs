@@ -6,11 +6,11 @@ use hba_core::dma::BusAddr;
 use hba_core::register::ALL_ONES;
 use zerocopy::{Immutable, IntoBytes};
 
-use super::faults::{take, take_value};
 use super::registers::{
     CONTEXT_MASK, FaultCode, INT_DOORBELL, INT_REPLY, IocState, REPLY_IS_ADDRESS,
 };
 use super::{Mpi1Controller, Via};
+use crate::mpt::counted::{take, take_value};
 
 /// One reply that has no place in the FIFO yet.
 #[derive(Clone, Debug)]

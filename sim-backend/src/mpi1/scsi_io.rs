@@ -5,11 +5,11 @@ use scsi_proto::{Cdb, Direction, Lun, Status, TaskAttribute};
 use zerocopy::IntoBytes;
 
 use super::codes::IocStatus;
-use super::faults::take_value;
 use super::layout::{ScsiIoReply, ScsiIoRequest, view};
 use super::sgl::Walk;
-use super::tasks::Accepted;
 use super::{Mpi1Controller, Via};
+use crate::mpt::counted::take_value;
+use crate::mpt::tasks;
 use crate::scattered::Scattered;
 use crate::target::{Executed, Execution};
 
@@ -24,6 +24,9 @@ const TERMINATED: u8 = 0x08;
 
 /// IOCLogInfo of SAS: the nexus to the device is lost (originator PL, I/O not yet executed).
 const LOG_NEXUS_LOSS: u32 = 0x3117_0000;
+
+/// One accepted SCSI IO.
+pub(super) type Accepted = tasks::Accepted<ScsiIoRequest>;
 
 /// A request frame in host memory.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +60,8 @@ impl Mpi1Controller {
             _ => Direction::None,
         };
         let task = Accepted {
+            id: request.msg_context.get(),
+            data_len: request.data_length.get(),
             slot,
             lun: self.lun(request.lun),
             cdb: self.cdb(&request)?,
@@ -156,7 +161,7 @@ impl Mpi1Controller {
         let Some(index) = self.tasks.pick(self.now, &self.topology, &mut self.schedule) else {
             return false;
         };
-        let task = self.tasks.remove(index);
+        let Some(task) = self.tasks.remove(index) else { return false };
         let ignores_faults = self.personality.behaviour.ignores_dma_faults;
         let len = task.segments.iter().fold(0, |sum: u32, s| sum.saturating_add(s.len));
         let mut data =
@@ -188,7 +193,7 @@ impl Mpi1Controller {
         let by_doorbell =
             self.personality.behaviour.replies_disturb_handshake && self.handshake.is_request();
         if good && ioc_status == IocStatus::SUCCESS && !by_doorbell {
-            self.post_context(task.context());
+            self.post_context(task.id);
             return;
         }
         let mut reply = self.scsi_reply(&task.request, ioc_status, sense_state);

@@ -3,11 +3,11 @@
 use zerocopy::IntoBytes;
 
 use super::codes::IocStatus;
-use super::faults::{take, take_value};
 use super::layout::{ScsiTaskMgmt, ScsiTaskMgmtReply, view};
 use super::registers::INT_DOORBELL;
-use super::tasks::Accepted;
+use super::scsi_io::Accepted;
 use super::{Mpi1Controller, Via};
+use crate::mpt::counted::{take, take_value};
 
 /// TaskType. Source: measured layouts, `MSG_SCSI_TASK_MGMT`.
 mod task_type {
@@ -79,7 +79,7 @@ impl Mpi1Controller {
             task_type::QUERY_TASK => {
                 let slot = self.find_unit(request)?;
                 let context = request.task_msg_context.get();
-                if self.tasks.any(|task| task.slot == slot && task.context() == context) {
+                if self.tasks.any(|task| task.slot == slot && task.id == context) {
                     return Err(Refusal::Response(RESPONSE_SUCCEEDED));
                 }
                 self.answer(request, Vec::new(), false);
@@ -120,7 +120,7 @@ impl Mpi1Controller {
 
     fn abort(&mut self, request: &ScsiTaskMgmt, slot: usize) {
         let context = request.task_msg_context.get();
-        let wanted = |task: &Accepted| task.slot == slot && task.context() == context;
+        let wanted = |task: &Accepted| task.slot == slot && task.id == context;
         let waits = self.personality.behaviour.abort_waits_for_backend;
         if waits && self.topology.is_held(slot) && self.tasks.any(wanted) {
             self.parked_aborts.push(ParkedAbort { request: *request, slot });

@@ -16,6 +16,7 @@ pub use error::SessionError;
 pub(crate) use executor::Executor;
 use hba_core::discovery::Discovered;
 pub use recorder::{ClockFn, FlightRecorder, QueueRecorder};
+pub(crate) use sim::model;
 pub(crate) use trouble::tell_trouble;
 
 use crate::controller::{ControllerSpec, DiskPlan};
@@ -100,6 +101,9 @@ impl Session {
     pub fn open(config: SessionConfig) -> Result<Self, SessionError> {
         match config.controller {
             ControllerSpec::SimSas1068 => sim::sas1068(&config),
+            ControllerSpec::SimSas2008 | ControllerSpec::SimSas3008 => {
+                Err(SessionError::NoDriver { controller: config.controller })
+            }
             ControllerSpec::SimDirect => sim::direct(&config),
             ControllerSpec::QemuMptsas1068 => qemu::mptsas1068(config),
         }

@@ -10,8 +10,9 @@ use sim_backend::controller::ControllerModel;
 use sim_backend::direct::{DirectConfig, DirectControl, DirectController, Facts};
 use sim_backend::disk::{DiskConfig, FileMedium, PowerCut, SimDisk};
 use sim_backend::machine::{PowerDomain, SimMachine};
-use sim_backend::memory::SimMemory;
+use sim_backend::memory::{DeviceMemory, SimMemory};
 use sim_backend::mpi1::{Mpi1Controller, Personality};
+use sim_backend::mpi2::{self, Mpi2Controller};
 use sim_backend::pulse::AsyncSimPlatform;
 use sim_backend::schedule::{CompletionOrder, Schedule};
 use sim_backend::topology::Topology;
@@ -21,7 +22,35 @@ use super::{
     ClockFn, Driver, Fault, FlightRecorder, PowerSwitch, Queues, Session, SessionConfig,
     SessionError,
 };
-use crate::controller::DiskSource;
+use crate::controller::{ControllerSpec, DiskSource};
+
+/// A register-level model with its disks, that reaches the host through `memory`.
+///
+/// # Errors
+///
+/// [`SessionError`] for a controller that has no such model, or when a disk cannot be.
+pub(crate) fn model(
+    config: &SessionConfig,
+    memory: DeviceMemory,
+) -> Result<Box<dyn ControllerModel>, SessionError> {
+    let controller = config.controller;
+    let mut model: Box<dyn ControllerModel> = match controller {
+        ControllerSpec::SimSas1068 => {
+            Box::new(Mpi1Controller::new(Personality::hardware(), memory))
+        }
+        ControllerSpec::SimSas2008 => {
+            Box::new(Mpi2Controller::new(mpi2::Personality::sas2008(), memory))
+        }
+        ControllerSpec::SimSas3008 => {
+            Box::new(Mpi2Controller::new(mpi2::Personality::sas3008(), memory))
+        }
+        ControllerSpec::SimDirect | ControllerSpec::QemuMptsas1068 => {
+            return Err(SessionError::NotPci { controller });
+        }
+    };
+    insert_disks(config, model.topology_mut())?;
+    Ok(model)
+}
 
 /// `mpt-backend` on a register-level SAS1068.
 pub(super) fn sas1068(config: &SessionConfig) -> Result<Session, SessionError> {

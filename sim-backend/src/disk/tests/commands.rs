@@ -2,8 +2,8 @@
 
 use scsi_proto::Lba;
 use scsi_proto::command::{
-    Bits, Read6, Read12, Read16, ReadCapacity10, ReadCapacity16, StartStopUnit, Verify10, Verify16,
-    Write6, Write12, Write16,
+    Bits, Inquiry, Read6, Read12, Read16, ReadCapacity10, ReadCapacity16, StartStopUnit, Verify10,
+    Verify16, Write6, Write12, Write16,
 };
 
 use super::*;
@@ -155,4 +155,37 @@ fn the_echo_buffer_has_a_descriptor() {
     assert_eq!(initiator.data_in(descriptor, 4), Ok(vec![0, 0, 0x10, 0]));
     let data_mode = Cdb::from_array([0x3c, 0x02, 0, 0, 0, 0, 0, 0, 4, 0]);
     assert_eq!(failure(initiator.data_in(data_mode, 4)), Condition::INVALID_FIELD_IN_CDB);
+}
+
+#[test]
+fn the_plain_form_of_a_command_ends_like_the_others() {
+    for write_cache in [false, true] {
+        let config = DiskConfig { write_cache, ..DiskConfig::nth(0, 64) };
+        let flat = || Box::new(crate::disk::FlatMedium::new(64, BlockSize::B512)) as _;
+        let disk = SimDisk::with_media(&config, vec![flat()]).unwrap();
+        let mut initiator = Initiator { disk, lun: Lun::ZERO };
+        initiator.none(TEST_UNIT_READY).unwrap_err();
+        for (lba, transfer_length, offered) in
+            [(0, 1, 512), (63, 1, 512), (64, 0, 0), (64, 1, 512), (u32::MAX, 2, 1024), (3, 4, 1000)]
+        {
+            let data = numbered(u64::from(lba), 2, 512)[..offered].to_vec();
+            let write =
+                Write12 { lba, transfer_length: transfer_length.into(), ..Default::default() };
+            let plain = initiator.data_out(write_10(lba, transfer_length), &data);
+            assert_eq!(plain, initiator.data_out(write.cdb(), &data), "write {lba}");
+            let read = scsi_proto::command::Read10 {
+                lba,
+                transfer_length,
+                group: Bits::new(1).unwrap(),
+                ..Default::default()
+            };
+            let plain = initiator.data_in(read_10(lba, transfer_length), 2048);
+            assert_eq!(plain, initiator.data_in(read.cdb(), 2048), "read {lba}");
+        }
+        for len in [0, 5, 36, 96, 255] {
+            let inquiry = Inquiry { allocation_length: len, ..Default::default() }.cdb();
+            let long = initiator.data_in(inquiry, usize::from(len) / 2).unwrap_or_default();
+            assert_eq!(initiator.data_in(inquiry, 255).unwrap()[..long.len()], long);
+        }
+    }
 }

@@ -1,115 +1,124 @@
 //! Commands that the controller has accepted and not answered.
 
+use alloc::collections::VecDeque;
+
 use hba_core::dma::Segment;
 use hba_core::time::Instant;
 use scsi_proto::{Cdb, Direction, Lun, TaskAttribute};
 
-use super::layout::ScsiIoRequest;
 use crate::schedule::Schedule;
 use crate::target::Task;
 use crate::topology::Topology;
 
 /// One accepted SCSI IO.
 #[derive(Clone, Debug)]
-pub(super) struct Accepted {
+pub(crate) struct Accepted<R> {
     /// The request as it was fetched.
-    pub(super) request: ScsiIoRequest,
-    pub(super) slot: usize,
-    pub(super) lun: Lun,
-    pub(super) cdb: Cdb,
-    pub(super) direction: Direction,
-    pub(super) attribute: TaskAttribute,
-    pub(super) segments: Vec<Segment>,
+    pub(crate) request: R,
+    /// How the host names it: the message context, or the SMID.
+    pub(crate) id: u32,
+    /// The length of the data phase as the host announced it.
+    pub(crate) data_len: u32,
+    pub(crate) slot: usize,
+    pub(crate) lun: Lun,
+    pub(crate) cdb: Cdb,
+    pub(crate) direction: Direction,
+    pub(crate) attribute: TaskAttribute,
+    pub(crate) segments: Vec<Segment>,
     /// Not executed before.
-    pub(super) due: Instant,
+    pub(crate) due: Instant,
     /// Offered in this pass and held by the target.
-    pub(super) offered: bool,
+    pub(crate) offered: bool,
 }
 
-impl Accepted {
+impl<R> Accepted<R> {
     /// What the target sees of the command.
-    pub(super) fn task(&self) -> Task<'_> {
+    pub(crate) fn task(&self) -> Task<'_> {
         Task {
             cdb: &self.cdb,
             lun: self.lun,
             direction: self.direction,
-            data_len: self.request.data_length.get(),
+            data_len: self.data_len,
             attribute: self.attribute,
         }
-    }
-
-    pub(super) const fn context(&self) -> u32 {
-        self.request.msg_context.get()
     }
 }
 
 /// All accepted commands, in the order of arrival.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TaskSet {
-    tasks: Vec<Accepted>,
+#[derive(Clone, Debug)]
+pub(crate) struct TaskSet<R> {
+    tasks: VecDeque<Accepted<R>>,
     /// How many of them are not SIMPLE: most often none, and the ordering rules need no look.
     ordering: usize,
 }
 
-impl TaskSet {
-    pub(super) const fn len(&self) -> usize {
+impl<R> Default for TaskSet<R> {
+    fn default() -> Self {
+        Self { tasks: VecDeque::new(), ordering: 0 }
+    }
+}
+
+impl<R> TaskSet<R> {
+    pub(crate) fn len(&self) -> usize {
         self.tasks.len()
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    pub(super) fn push(&mut self, task: Accepted) {
+    pub(crate) fn push(&mut self, task: Accepted<R>) {
         self.ordering += usize::from(task.attribute != TaskAttribute::Simple);
-        self.tasks.push(task);
+        self.tasks.push_back(task);
     }
 
-    /// Takes the task at `index`, which must exist.
-    pub(super) fn remove(&mut self, index: usize) -> Accepted {
-        let task = self.tasks.remove(index);
+    /// Takes the task at `index`.
+    pub(crate) fn remove(&mut self, index: usize) -> Option<Accepted<R>> {
+        let task = self.tasks.remove(index)?;
         self.ordering -= usize::from(task.attribute != TaskAttribute::Simple);
-        task
+        Some(task)
     }
 
     /// Puts a task that its target holds back to its place.
-    pub(super) fn put_back(&mut self, index: usize, mut task: Accepted) {
+    pub(crate) fn put_back(&mut self, index: usize, mut task: Accepted<R>) {
         task.offered = true;
         self.ordering += usize::from(task.attribute != TaskAttribute::Simple);
         self.tasks.insert(index, task);
     }
 
     /// Whether a task satisfies `wanted`.
-    pub(super) fn any(&self, wanted: impl Fn(&Accepted) -> bool) -> bool {
+    pub(crate) fn any(&self, wanted: impl Fn(&Accepted<R>) -> bool) -> bool {
         self.tasks.iter().any(wanted)
     }
 
     /// Takes all tasks that satisfy `wanted`, in order.
-    pub(super) fn take(&mut self, wanted: impl Fn(&Accepted) -> bool) -> Vec<Accepted> {
-        let taken = self.tasks.extract_if(.., |task| wanted(task)).collect::<Vec<_>>();
+    pub(crate) fn take(&mut self, wanted: impl Fn(&Accepted<R>) -> bool) -> Vec<Accepted<R>> {
+        let all = core::mem::take(&mut self.tasks).into_iter();
+        let (taken, kept): (Vec<_>, Vec<_>) = all.partition(|task| wanted(task));
+        self.tasks = kept.into();
         let ordering = taken.iter().filter(|task| task.attribute != TaskAttribute::Simple);
         self.ordering -= ordering.count();
         taken
     }
 
     /// Every task may be offered again.
-    pub(super) fn begin_pass(&mut self) {
+    pub(crate) fn begin_pass(&mut self) {
         self.tasks.iter_mut().for_each(|task| task.offered = false);
     }
 
-    /// When the next task that is not due yet will be.
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        self.tasks.iter().map(|task| task.due).min()
+    /// When the next task that is not due at `now` will be.
+    pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.tasks.iter().map(|task| task.due).filter(|due| *due > now).min()
     }
 
     /// The index of the task to offer next.
-    pub(super) fn pick(
+    pub(crate) fn pick(
         &self,
         now: Instant,
         topology: &Topology,
         schedule: &mut Schedule,
     ) -> Option<usize> {
-        let ready = |(index, task): &(usize, &Accepted)| {
+        let ready = |(index, task): &(usize, &Accepted<R>)| {
             let free = !task.offered && task.due <= now && !topology.is_held(task.slot);
             free && !self.is_blocked(*index)
         };
@@ -148,13 +157,12 @@ impl TaskSet {
 mod tests {
     use super::*;
     use crate::schedule::CompletionOrder;
-    use zerocopy::FromZeros;
 
-    fn accepted(context: u32, attribute: TaskAttribute) -> Accepted {
-        let mut request = ScsiIoRequest::new_zeroed();
-        request.msg_context.set(context);
+    fn accepted(id: u32, attribute: TaskAttribute) -> Accepted<()> {
         Accepted {
-            request,
+            request: (),
+            id,
+            data_len: 0,
             slot: 0,
             lun: Lun::ZERO,
             cdb: Cdb::from_array([0; 6]),
@@ -168,13 +176,13 @@ mod tests {
 
     fn order(attributes: &[TaskAttribute], order: CompletionOrder) -> Vec<u32> {
         let mut tasks = TaskSet::default();
-        for (context, attribute) in attributes.iter().enumerate() {
-            tasks.push(accepted(context as u32, *attribute));
+        for (id, attribute) in attributes.iter().enumerate() {
+            tasks.push(accepted(id as u32, *attribute));
         }
         let (topology, mut schedule) = (Topology::new(1), Schedule::new(order));
-        let mut pick = |tasks: &mut TaskSet| {
+        let mut pick = |tasks: &mut TaskSet<()>| {
             let index = tasks.pick(Instant::ZERO, &topology, &mut schedule)?;
-            Some(tasks.remove(index).context())
+            tasks.remove(index).map(|task| task.id)
         };
         core::iter::from_fn(|| pick(&mut tasks)).collect()
     }

@@ -1,0 +1,40 @@
+//! Faults that a test can order. All fields may be changed at any time; counts run down to 0.
+
+use super::codes::IocStatus;
+
+/// What goes wrong, and how often.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// The device has left the bus: all reads give all ones, writes vanish, nothing is done.
+    pub removed: bool,
+    /// This many reads of Doorbell or HostDiagnostic give 0, as under the load of a BMC.
+    pub read_zero: u32,
+    /// Doorbell writes are never taken: IntStatus bit 31 stays.
+    pub stuck_doorbell: bool,
+    /// Message unit resets are ignored.
+    pub ignore_message_unit_reset: bool,
+    /// A reset does not end while this is set.
+    pub stuck_in_reset: bool,
+    /// Nothing is fetched or executed: firmware that has stopped without a fault state.
+    pub frozen: bool,
+    /// This many of the next replies are lost.
+    pub lose_replies: u32,
+    /// This many of the next replies are posted twice.
+    pub duplicate_replies: u32,
+    /// This many of the next reply descriptors have their SMID xor this value.
+    pub corrupt_smid: Option<(u32, u16)>,
+    /// This many of the next address replies are posted with their frame address xor this value.
+    pub corrupt_address: Option<(u32, u32)>,
+    /// One byte of this many of the next reply frames: count, then offset in the reply and value.
+    pub patch_replies: Option<(u32, (usize, u8))>,
+    /// This many of the next SCSI IO requests are answered with this status and not executed.
+    pub refuse_commands: Option<(u32, IocStatus)>,
+    /// This many of the next task management requests get no reply and have no effect.
+    pub swallow_task_management: u32,
+    /// This many of the next task management requests fail: response code.
+    pub fail_task_management: Option<(u32, u8)>,
+    /// This many of the next commands move only the first half of their data and say nothing of it.
+    pub cut_transfers: u32,
+    /// Stray descriptors for the reply post queue of a vector: replies that nobody expects, or bad types.
+    pub stray_replies: Vec<(u8, u64)>,
+}

@@ -1,0 +1,25 @@
+//! The scenarios, by what they are about.
+
+mod answers;
+mod entry;
+mod interrupts;
+mod lines;
+mod resets;
+mod rings;
+
+use crate::Scenario;
+
+/// Every scenario.
+pub fn all() -> impl Iterator<Item = &'static Scenario> {
+    [
+        entry::SCENARIOS,
+        interrupts::SCENARIOS,
+        answers::SCENARIOS,
+        lines::SCENARIOS,
+        resets::SCENARIOS,
+        rings::SCENARIOS,
+        crate::dispatch::SCENARIOS,
+    ]
+    .into_iter()
+    .flatten()
+}

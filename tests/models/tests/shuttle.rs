@@ -1,0 +1,60 @@
+//! Five vectors literally, and more threads than loom can hold: random schedules, and schedules with few preemptions.
+#![cfg(shuttle)]
+
+use std::time::Instant;
+
+use hba_models::machine::Machine;
+use hba_models::{find, scenario};
+
+/// Schedules of each kind.
+const SCHEDULES: usize = 100_000;
+/// Of each scenario that loom explores with fewer vectors.
+const SCHEDULES_OF_A_SCENARIO: usize = 5_000;
+/// Points at which a schedule of the other kind may change its priorities.
+const DEPTH: usize = 3;
+
+const FIVE: Machine = Machine { vectors: 5, submitters: 2, commands: 2, depth: 2 };
+
+fn told(what: &str, schedules: usize, run: impl FnOnce()) {
+    let start = Instant::now();
+    run();
+    println!("{what:<30} {schedules:>8} schedules, {} ms", start.elapsed().as_millis());
+}
+
+#[test]
+fn five_vectors_at_random() {
+    told("five vectors, random", SCHEDULES, || shuttle::check_random(|| FIVE.run(), SCHEDULES));
+}
+
+#[test]
+fn five_vectors_with_few_preemptions() {
+    told("five vectors, PCT", SCHEDULES, || shuttle::check_pct(|| FIVE.run(), SCHEDULES, DEPTH));
+}
+
+/// The scenarios that take any number of vectors.
+#[test]
+fn every_scenario_with_five_vectors() {
+    for scenario in scenario::all().filter(|s| s.sizes.len() > 1) {
+        told(scenario.name, SCHEDULES_OF_A_SCENARIO, || {
+            let run = scenario.run;
+            shuttle::check_random(move || run(5, ""), SCHEDULES_OF_A_SCENARIO);
+        });
+    }
+}
+
+fn report(twin: &'static str) {
+    let run = find("report").expect("it is there").run;
+    shuttle::check_random(move || run(5, twin), SCHEDULES_OF_A_SCENARIO);
+}
+
+#[test]
+#[should_panic(expected = "dispatch_sync called on queue already owned by current thread")]
+fn the_reported_driver_traps_with_five_vectors() {
+    report("dispatches onto its own queue");
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn the_reported_driver_deadlocks_with_five_vectors() {
+    report("dispatches onto the next queue");
+}
