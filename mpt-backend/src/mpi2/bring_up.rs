@@ -32,9 +32,7 @@ use super::reset::{self, POLL, Reset};
 use crate::handshake::{Handshake, Progress};
 use crate::wire::ioc::{IocFactsRequest, WhoInit};
 use crate::wire::message::{DefaultReply, Function, IocStatus};
-use crate::wire::mpi2::{
-    EventNotifyRequest2, IocCapabilities2, IocFactsReply2, IocInitRequest2,
-};
+use crate::wire::mpi2::{EventNotifyRequest2, IocCapabilities2, IocFactsReply2, IocInitRequest2};
 use crate::wire::port::{PortEnableRequest, PortFactsRequest};
 use crate::wire::registers::{DOORBELL, Doorbell, IocState};
 
@@ -328,7 +326,8 @@ impl<S: DmaSync> Mpi2<S> {
     ) -> Result<(), BadReply> {
         let phase = match (purpose, &self.machine.phase) {
             (Purpose::Events, Phase::Events(_)) => {
-                let checked = check_reply("event notification", bytes, Function::EVENT_NOTIFICATION);
+                let checked =
+                    check_reply("event notification", bytes, Function::EVENT_NOTIFICATION);
                 checked.map(|()| Phase::PortEnable(now + PORT_ENABLE))
             }
             (Purpose::PortEnable, Phase::PortEnable(_)) => {

@@ -135,7 +135,8 @@ impl Facts {
     /// Whether memory laid out for `self` serves a controller that now reports `later`.
     pub(super) fn covers(&self, later: &Self) -> bool {
         later.credits >= self.credits
-            && later.high_priority >= self.high_priority.min(u16::from(super::requests::TASK_MANAGEMENT))
+            && later.high_priority
+                >= self.high_priority.min(u16::from(super::requests::TASK_MANAGEMENT))
             && later.post_depth_max >= self.post_depth_max
             && later.chain_segment >= self.chain_segment
             && (later.chain_depth == 0 || later.chain_depth >= self.chain_depth)
@@ -191,13 +192,22 @@ impl Plan {
         // One less than a multiple of 16: the free queue has one slot more.
         let replies = (requests.min(REPLIES_MAX - 16).min(left - 1) / 16 * 16).max(16) - 1 + 16;
         let replies = if replies > left { replies - 16 } else { replies };
-        let post_depth = (depth + CONTROL_REQUESTS + replies + 1).next_multiple_of(16).min(facts.post_depth_max);
-        let kind = match (facts.has_ieee_elements(), config.window.last() <= DmaWindow::of_width(AddressWidth::BITS_32).last()) {
+        let post_depth =
+            (depth + CONTROL_REQUESTS + replies + 1).next_multiple_of(16).min(facts.post_depth_max);
+        let kind = match (
+            facts.has_ieee_elements(),
+            config.window.last() <= DmaWindow::of_width(AddressWidth::BITS_32).last(),
+        ) {
             (true, _) => ElementKind::Ieee,
             (false, true) => ElementKind::Bits32,
             (false, false) => ElementKind::Bits64,
         };
-        let chains = Chains::new(kind, facts.chain_segment, config.elements_max.clamp(1, 1024), facts.chain_depth);
+        let chains = Chains::new(
+            kind,
+            facts.chain_segment,
+            config.elements_max.clamp(1, 1024),
+            facts.chain_depth,
+        );
         let page_size = config.page_size;
         let elements_max = u32::from(chains.elements());
         let limits = Limits {

@@ -131,10 +131,13 @@ impl<S: DmaSync + Clone> Mpi2<S> {
     }
 
     /// Cuts the regions of the plan into what queues and Control own.
-    fn split(&mut self, plan: &Plan, regions: Vec<DmaRegion>) -> Option<(Vec<QueueMemory>, ControlMemory)> {
+    fn split(
+        &mut self,
+        plan: &Plan,
+        regions: Vec<DmaRegion>,
+    ) -> Option<(Vec<QueueMemory>, ControlMemory)> {
         let mut regions = regions.into_iter();
-        let [frames, replies, sense, free, chains, page] =
-            core::array::from_fn(|_| regions.next());
+        let [frames, replies, sense, free, chains, page] = core::array::from_fn(|_| regions.next());
         let (frames, replies, free) = (frames?, replies?, free?);
         let (mut sense, mut chains, page) = (sense?, chains?, page?);
         let (base, sense_high) = (frames.bus().raw(), sense.bus().high());
@@ -258,7 +261,10 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
         MemoryPlan { regions }
     }
 
-    fn provide_memory(&mut self, regions: Vec<DmaRegion>) -> Result<Vec<Mpi2Queue<S>>, MemoryFault> {
+    fn provide_memory(
+        &mut self,
+        regions: Vec<DmaRegion>,
+    ) -> Result<Vec<Mpi2Queue<S>>, MemoryFault> {
         let planned = self.memory_plan();
         let count = MemoryFault::Count { given: regions.len(), planned: planned.regions.len() };
         let Some(plan) = self.plan else { return Err(count) };
@@ -266,9 +272,8 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
         let Some((queues, control)) = self.split(&plan, regions) else { return Err(count) };
         debug_assert!(plan.frames() == 1 + usize::from(plan.commands() + CONTROL_REQUESTS));
         self.memory = Some(control);
-        let queue = |(vector, memory)| {
-            Mpi2Queue::new(self.sync.clone(), vector as u16, &plan, memory)
-        };
+        let queue =
+            |(vector, memory)| Mpi2Queue::new(self.sync.clone(), vector as u16, &plan, memory);
         Ok(queues.into_iter().enumerate().map(queue).collect())
     }
 
@@ -383,7 +388,8 @@ impl<S: DmaSync> Mpi2<S> {
             return;
         }
         if self.discover.is_none() {
-            let raid = self.plan.as_ref().is_some_and(|p| p.facts.can(IocCapabilities2::INTEGRATED_RAID));
+            let raid =
+                self.plan.as_ref().is_some_and(|p| p.facts.can(IocCapabilities2::INTEGRATED_RAID));
             let next = if core::mem::take(&mut self.resurvey) {
                 Some(Discover::all(raid))
             } else {

@@ -178,8 +178,8 @@ impl Discover {
         sync: &mut impl DmaSync,
     ) -> Result<Next, BringUpError> {
         let step = self.kind.name();
-        let (reply, _) = ConfigReply::read_from_prefix(reply)
-            .map_err(|_| BringUpError::BadReply { step })?;
+        let (reply, _) =
+            ConfigReply::read_from_prefix(reply).map_err(|_| BringUpError::BadReply { step })?;
         if reply.function != Function::CONFIG {
             return Err(BringUpError::BadReply { step });
         }

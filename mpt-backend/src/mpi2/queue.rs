@@ -248,7 +248,11 @@ impl<S: DmaSync> Mpi2Queue<S> {
             Ok(detail) => self.detail = detail,
             Err(bad) => {
                 self.nonsense = Some(bad);
-                self.detail = Detail { delivery: Delivery::Failed(Failure::BadReply), transferred: Transferred::Bytes(0), ..NO_DETAIL };
+                self.detail = Detail {
+                    delivery: Delivery::Failed(Failure::BadReply),
+                    transferred: Transferred::Bytes(0),
+                    ..NO_DETAIL
+                };
             }
         }
         Reply::Detail(name)
@@ -270,7 +274,8 @@ fn check_message(smid: u16, copy: &ReplyCopy) -> Result<ReplyCopy, BadReply> {
 /// What the frame says of how a command ended.
 fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
     let function = copy.function();
-    if !matches!(Function(function), Function::SCSI_IO_REQUEST | Function::RAID_SCSI_IO_PASSTHROUGH) {
+    if !matches!(Function(function), Function::SCSI_IO_REQUEST | Function::RAID_SCSI_IO_PASSTHROUGH)
+    {
         return Err(BadReply::Function { function });
     }
     copy.check_length(JUDGED_WORDS)?;
@@ -313,7 +318,8 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         if let (Some(element), ElementKind::Ieee) = (elements.single(), self.layout.kind()) {
             let (_, direction) = self.by_direction[command.transfer.direction as usize];
             let mut words = self.frames.words_mut::<28>(frame);
-            Header { command, cdb, dev_handle: target.id, chain_offset: 0, direction }.write(&mut words);
+            Header { command, cdb, dev_handle: target.id, chain_offset: 0, direction }
+                .write(&mut words);
             words.put::<24>(element.addr.low());
             words.put::<25>(element.addr.high());
             words.put::<26>(element.len);
@@ -322,7 +328,8 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
             let (flags, direction) = self.by_direction[command.transfer.wire_direction() as usize];
             let chain_offset = self.write_list(slot, flags, command.transfer.length, elements)?;
             let mut words = self.frames.words_mut::<24>(frame);
-            Header { command, cdb, dev_handle: target.id, chain_offset, direction }.write(&mut words);
+            Header { command, cdb, dev_handle: target.id, chain_offset, direction }
+                .write(&mut words);
         }
         let bus = self.frames.bus().offset(frame as u64);
         self.sync.for_device(bus, FRAME);

@@ -113,7 +113,14 @@ impl Chains {
     }
 
     /// Writes a chain element that points to `length` bytes at `to`, whose own chain element is at `next` units.
-    fn put_chain(&self, memory: &mut DmaRegion, at: usize, length: usize, next: usize, to: BusAddr) {
+    fn put_chain(
+        &self,
+        memory: &mut DmaRegion,
+        at: usize,
+        length: usize,
+        next: usize,
+        to: BusAddr,
+    ) {
         let mpi = u32::from(SgeFlags::CHAIN_ELEMENT.0) << 24 | (next as u32) << 16 | length as u32;
         match self.kind {
             ElementKind::Bits32 => memory.write_words(at, [mpi, to.low()]),
@@ -132,7 +139,11 @@ impl Chains {
     /// units (0: it has none).
     fn segment_size(&self, left: usize) -> (usize, usize) {
         let (per, size) = (usize::from(self.in_segment), self.kind.size());
-        if left > per { ((per + 1) * size, per * size / self.kind.unit()) } else { (left * size, 0) }
+        if left > per {
+            ((per + 1) * size, per * size / self.kind.unit())
+        } else {
+            (left * size, 0)
+        }
     }
 }
 
@@ -281,10 +292,16 @@ mod tests {
     }
 
     /// Reads a list as the controller does: elements until end of list, following chains.
-    fn walk(kind: ElementKind, frames: &DmaRegion, chains: &DmaRegion, chain_offset: u8) -> Vec<(u64, u32)> {
+    fn walk(
+        kind: ElementKind,
+        frames: &DmaRegion,
+        chains: &DmaRegion,
+        chain_offset: u8,
+    ) -> Vec<(u64, u32)> {
         let (size, unit) = (kind.size(), kind.unit());
         let mut found = Vec::new();
-        let (mut memory, mut at, mut chain) = (frames, SGL_OFFSET, usize::from(chain_offset) * unit);
+        let (mut memory, mut at, mut chain) =
+            (frames, SGL_OFFSET, usize::from(chain_offset) * unit);
         loop {
             let word = |n: usize| memory.read_u32(at + 4 * n);
             let (flags, address, length, next) = match kind {
@@ -305,11 +322,13 @@ mod tests {
                 }
             };
             if chain != 0 && at == chain {
-                let is_chain = if kind == ElementKind::Ieee { flags == 0x80 } else { flags & 0x30 == 0x30 };
+                let is_chain =
+                    if kind == ElementKind::Ieee { flags == 0x80 } else { flags & 0x30 == 0x30 };
                 assert!(is_chain, "a chain element, flags {flags:#x}");
                 let start = (address - chains.bus().raw()) as usize;
                 assert_eq!(start % 16, 0);
-                (memory, at, chain) = (chains, start, if next == 0 { 0 } else { start + next as usize * unit });
+                (memory, at, chain) =
+                    (chains, start, if next == 0 { 0 } else { start + next as usize * unit });
                 continue;
             }
             found.push((address, length));

@@ -1,7 +1,7 @@
 //! Task management through the high-priority descriptor, and the second step of a device's removal behind it.
 
-use hba_core::dma::DmaSync;
 use hba_core::command::{Nexus, TargetId};
+use hba_core::dma::DmaSync;
 use hba_core::port::{
     BadReply, NoResources, PortEvent, TaskManagement, TaskManagementId, TaskManagementResult,
     WireTag,

@@ -135,7 +135,7 @@ impl fmt::Display for SessionError {
             }
             Self::Vectors { controller } => write!(
                 f,
-                "{controller} has the vectors that it has: --vectors is for sim:sas2008 and sim:sas3008"
+                "{controller} has one vector: --vectors is for sim:sas2008, sim:sas3008 and sim:direct"
             ),
             Self::NotPci { controller } => {
                 write!(f, "{controller} is no simulated PCI device: take sim:sas3008")
