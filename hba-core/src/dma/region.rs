@@ -61,6 +61,7 @@ impl DmaRegion {
     }
 
     /// Gives up writing the region, so that several owners can read it.
+    #[expect(clippy::arc_with_non_send_sync, reason = "`DmaView` is both, because it only reads")]
     pub fn into_view(self) -> DmaView {
         DmaView(Arc::new(self))
     }

@@ -252,7 +252,7 @@ impl<S: DmaSync> Mpi2<S> {
         memory.free.begin_epoch();
         memory.free.write_index(registers);
         for queue in 0..plan.vectors() {
-            let (offset, word) = index_register(queue, plan.vectors());
+            let (offset, word) = index_register(queue, plan.facts.combines_indices());
             registers.write32(offset, word);
         }
     }

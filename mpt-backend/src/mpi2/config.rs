@@ -132,6 +132,11 @@ impl Facts {
         self.version >= 0x0205
     }
 
+    /// Whether indices go to registers for eight queues each: parts of MPI 2.5 with more than eight vectors, used or not.
+    pub(super) const fn combines_indices(&self) -> bool {
+        self.version >= 0x0205 && self.vectors > 8
+    }
+
     /// Whether memory laid out for `self` serves a controller that now reports `later`.
     pub(super) fn covers(&self, later: &Self) -> bool {
         later.credits >= self.credits

@@ -178,7 +178,6 @@ impl<S: DmaSync + Clone> Mpi2<S> {
     }
 
     /// The address for IOC init, the queues, and the array of their addresses where they are regions of their own.
-    #[expect(clippy::type_complexity, reason = "taken apart at once")]
     fn post_queues(
         &mut self,
         plan: &Plan,

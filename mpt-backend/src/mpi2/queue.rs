@@ -108,7 +108,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             base,
             depth: plan.limits.queue_depth,
             method: plan.post,
-            index: index_register(vector as u8, plan.vectors()),
+            index: index_register(vector as u8, plan.facts.combines_indices()),
             taken: false,
             epoch: 0,
             nonsense: None,
@@ -410,8 +410,8 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
 }
 
 /// Where the index of a queue is written, and the bits that name the queue there.
-pub(super) fn index_register(queue: u8, queues: u8) -> (RegOffset, u32) {
-    if queues <= 8 {
+pub(super) fn index_register(queue: u8, combined: bool) -> (RegOffset, u32) {
+    if !combined {
         return (RegOffset(REPLY_POST_HOST_INDEX), u32::from(queue) << 24);
     }
     let register = COMBINED_REPLY_POST_HOST_INDEX + u32::from(queue / 8) * 0x10;
