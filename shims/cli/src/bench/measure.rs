@@ -101,6 +101,9 @@ where
             sum
         })
     };
+    if tally.commands() == 0 {
+        return Err(BenchError::Nothing { duration: plan.duration });
+    }
     Ok(Measured { tally })
 }
 
