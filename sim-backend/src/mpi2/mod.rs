@@ -18,6 +18,7 @@ mod discovery;
 mod doorbell;
 mod events;
 mod faults;
+mod firmware;
 mod init;
 mod interrupts;
 mod layout;
@@ -364,11 +365,6 @@ impl ControllerModel for Mpi2Controller {
         } else {
             self.note_detached(slot);
         }
-    }
-
-    fn stop_with_fault(&mut self, code: u16) -> bool {
-        self.force_fault(FaultCode(code));
-        true
     }
 
     fn power_cut(&mut self) {
