@@ -152,9 +152,8 @@ impl Default for ShutdownFlush {
     }
 }
 
-/// How commands that are out came home, and what was not flushed, when the adapter was shut down or put to sleep.
+/// What was flushed, and what was not, before the adapter was shut down or put to sleep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[must_use = "units may have kept writes in a volatile cache"]
 pub struct Farewell {
     /// Units that were flushed.
     pub flushed: Vec<Nexus>,
