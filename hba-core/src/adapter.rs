@@ -455,11 +455,6 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
                     queue.restart(permit);
                 }
             }
-            Action::Park(permit) => {
-                if let Some(queue) = self.queue_mut(permit.vector()) {
-                    queue.park(permit);
-                }
-            }
             Action::Open(permit) => {
                 if let Some(queue) = self.queue_mut(permit.vector()) {
                     queue.open(permit);

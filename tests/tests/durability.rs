@@ -16,7 +16,6 @@ use scsi_proto::{AdditionalSense, Lba, SenseKey, Status};
 use sim_backend::controller::ControllerModel;
 use sim_backend::disk::{Condition, DiskConfig, MediumAccess, PowerCut, Times};
 use sim_backend::machine::PowerDomain;
-use sim_backend::target::Target as _;
 
 /// Tells each story on `sim:direct` and on the SAS1068.
 macro_rules! told_on_both {

@@ -94,8 +94,6 @@ pub enum Action {
     Quiesce(Vector),
     /// Carry the permit to its queue.
     Restart(RestartPermit),
-    /// Carry the permit to its queue, to [`park`](crate::queue::IoQueue::park) it.
-    Park(RestartPermit),
     /// Carry the permit to its queue.
     Open(OpenPermit),
     /// Carry the request to its queue; the mark goes to [`Control::handle_drained`].
@@ -424,16 +422,14 @@ impl<P: ControlPort> Control<P> {
             BringUp::Serving(at) => {
                 if !serving {
                     self.state = State::BringingUp { start, serving: true };
-                    self.restart_queues();
+                    self.restart_queues(false);
                 }
                 Some(at)
             }
             BringUp::Ready if start == Start::Shutdown && self.suspending => {
                 self.suspending = false;
                 self.state = State::Suspended;
-                for vector in self.all_vectors() {
-                    self.actions.push_back(Action::Park(RestartPermit { vector }));
-                }
+                self.restart_queues(true);
                 self.events.push(ControlEvent::Suspended);
                 None
             }
@@ -445,7 +441,7 @@ impl<P: ControlPort> Control<P> {
             }
             BringUp::Ready => {
                 if !serving {
-                    self.restart_queues();
+                    self.restart_queues(false);
                 }
                 for vector in self.all_vectors() {
                     self.actions.push_back(Action::Open(OpenPermit { vector }));
@@ -556,9 +552,9 @@ impl<P: ControlPort> Control<P> {
         }
     }
 
-    fn restart_queues(&mut self) {
+    fn restart_queues(&mut self, asleep: bool) {
         for vector in self.all_vectors() {
-            self.actions.push_back(Action::Restart(RestartPermit { vector }));
+            self.actions.push_back(Action::Restart(RestartPermit { vector, asleep }));
         }
     }
 

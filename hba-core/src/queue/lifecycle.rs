@@ -30,25 +30,22 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         Quiesced { vector: self.vector }
     }
 
-    /// Starts over after a reset: the next passes end every outstanding command, then take replies.
+    /// Starts over after a reset: the next passes end every outstanding command, then take replies. Before a sleep they end
+    /// the commands, and nothing is touched until the next permit comes.
     pub fn restart(&mut self, permit: RestartPermit) {
         debug_assert_eq!(permit.vector, self.vector);
-        if !self.is_gone() {
+        if self.is_gone() {
+            return;
+        }
+        self.slots.end_doubt();
+        self.condemned = 0;
+        let after = if permit.asleep {
+            After::Stopped
+        } else {
             self.port.restart();
-            self.slots.end_doubt();
-            self.condemned = 0;
-            self.enter(Phase::Ending(Failure::Reset, After::Serving));
-        }
-    }
-
-    /// Sleeps: the next passes end every outstanding command, and nothing is touched until the queue is restarted.
-    pub fn park(&mut self, permit: RestartPermit) {
-        debug_assert_eq!(permit.vector, self.vector);
-        if !self.is_gone() {
-            self.slots.end_doubt();
-            self.condemned = 0;
-            self.enter(Phase::Ending(Failure::Reset, After::Stopped));
-        }
+            After::Serving
+        };
+        self.enter(Phase::Ending(Failure::Reset, after));
     }
 
     /// Accepts requests from here on.

@@ -388,7 +388,6 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
                     continue;
                 }
                 Action::Restart(permit) => permit.vector(),
-                Action::Park(permit) => permit.vector(),
                 Action::Open(permit) => permit.vector(),
                 Action::Drain(request) => request.vector(),
                 Action::Redeem(ticket, _) => ticket.vector(),
@@ -399,7 +398,6 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
                 let queue = &mut shard.queue;
                 match action {
                     Action::Restart(permit) => queue.restart(permit),
-                    Action::Park(permit) => queue.park(permit),
                     Action::Open(permit) => queue.open(permit),
                     Action::Drain(request) => queue.begin_drain(request),
                     Action::Redeem(ticket, verdict) => queue.redeem(ticket, verdict),
