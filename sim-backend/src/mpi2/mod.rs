@@ -18,6 +18,7 @@
 //! | reserved and unknown fields of requests, device handles, page buffers | INVALID_FIELD and its like |
 //! | data where the controller reaches no memory | SCSI_IO_DATA_ERROR |
 //! | a reply frame given twice, a free index that goes back | borne: Linux does it |
+//! | an entry of a reply post queue that is not all ones again | borne: hardware does not look |
 //!
 //! Every breach is kept, and says in one sentence what it was:
 //!
