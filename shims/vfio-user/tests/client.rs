@@ -1,12 +1,14 @@
 //! A client without a guest: it negotiates, looks at the device, lends memory, starts the controller and waits for interrupts.
 
+extern crate alloc;
+
+use alloc::sync::Arc;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use hba_core::register::{ALL_ONES, RegOffset, Registers};
