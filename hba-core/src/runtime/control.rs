@@ -156,8 +156,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
     pub(super) fn poll_attached(&mut self, cx: &mut Context<'_>) -> Poll<AttachResult<P, L, D>> {
         for _ in 0..TURNS {
             let turn = self.turn(cx)?;
-            let flows = self.control.is_operational() && self.actions.is_empty();
-            if let Some(inner) = self.inner.as_ref().filter(|_| flows) {
+            if let Some(inner) = self.inner.as_ref().filter(|_| self.flows()) {
                 return Poll::Ready(Ok(Arc::clone(inner)));
             }
             if matches!(turn, Turn::Ended) {
@@ -170,6 +169,16 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether every queue accepts requests: it has had its pass since it was opened.
+    fn flows(&self) -> bool {
+        let is_open = |lane: &Lane<P::Queue, L::Registers, D>| {
+            let turn = lane.shared.enter((), |shard, ()| (shard.queue.is_open(), ()));
+            turn.is_ok_and(|turn| turn.leave().words)
+        };
+        let carried = self.control.is_operational() && self.actions.is_empty();
+        carried && self.lanes().iter().all(is_open)
     }
 
     fn wait(&mut self, turn: Turn, cx: &mut Context<'_>) -> Poll<()> {

@@ -77,7 +77,7 @@ pub enum Command {
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Controller and disks")]
 pub struct RigArgs {
-    /// The controller: sim:sas1068, sim:direct or qemu:mptsas1068
+    /// The controller: sim:sas1068, sim:sas2008, sim:sas3008, sim:direct or qemu:mptsas1068
     #[arg(long, value_name = "SPEC", global = true, default_value = "sim:sas1068")]
     pub controller: ControllerSpec,
     /// A disk image; may be given for each disk. Raw, on QEMU also qcow2

@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(
             line(&["hba", "--controller", "sim:x", "list"]),
             "invalid value 'sim:x' for '--controller <SPEC>': \
-             the controllers are sim:sas1068, sim:direct, qemu:mptsas1068"
+             the controllers are sim:sas1068, sim:sas2008, sim:sas3008, sim:direct, qemu:mptsas1068"
         );
         assert_eq!(
             line(&["hba", "send", "--cdb", "00"]),

@@ -385,4 +385,9 @@ impl ControllerModel for Mpi2Controller {
         self.state = IocState::Ready;
         self.powered = true;
     }
+
+    fn stop_with_fault(&mut self, code: u16) -> bool {
+        self.force_fault(FaultCode(code));
+        true
+    }
 }

@@ -199,19 +199,22 @@ impl Mpi2Controller {
             return self.index_too_early(REPLY_FREE_HOST_INDEX);
         };
         let depth = init.free.depth();
-        let Ok(places) = init.free.set_host(index) else {
-            return self.fault(Violation::FreeIndex { index, depth });
+        let places = match init.free.set_host(index) {
+            Ok(Some(places)) => places,
+            Ok(None) => return self.note(Violation::FreeIndexBack { index }),
+            Err(_) => return self.fault(Violation::FreeIndex { index, depth }),
         };
         for place in places {
-            let given = self.memory.read_u32(place);
-            let given = given
-                .map_err(|fault| Violation::Memory { what: "the reply free queue", fault })
-                .and_then(|address| {
-                    let given = init.free.give(address);
-                    given.map_err(|_| Violation::FrameTwice { address })
-                });
-            if let Err(violation) = given {
-                return self.fault(violation);
+            match self.memory.read_u32(place) {
+                // Hardware would use it twice.
+                Ok(address) if init.free.give(address).is_err() => {
+                    self.violations.record(Violation::FrameTwice { address });
+                }
+                Ok(_) => {}
+                Err(fault) => {
+                    let what = "the reply free queue";
+                    return self.fault(Violation::Memory { what, fault });
+                }
             }
         }
     }

@@ -14,6 +14,7 @@ use sim_backend::disk::{DiskConfig, FileMedium, PowerCut, SimDisk};
 use sim_backend::machine::{PowerDomain, SimMachine};
 use sim_backend::memory::{DeviceMemory, SimMemory};
 use sim_backend::mpi1::{Mpi1Controller, Personality};
+use sim_backend::mpi2::{self, Mpi2Controller};
 use sim_backend::platform::SimPlatform;
 use sim_backend::schedule::{CompletionOrder, Schedule};
 use sim_backend::topology::Topology;
@@ -34,6 +35,12 @@ pub(crate) fn model(
     let mut model: Box<dyn ControllerModel> = match controller {
         ControllerSpec::SimSas1068 => {
             Box::new(Mpi1Controller::new(Personality::hardware(), memory))
+        }
+        ControllerSpec::SimSas2008 => {
+            Box::new(Mpi2Controller::new(mpi2::Personality::sas2008(), memory))
+        }
+        ControllerSpec::SimSas3008 => {
+            Box::new(Mpi2Controller::new(mpi2::Personality::sas3008(), memory))
         }
         ControllerSpec::SimDirect | ControllerSpec::QemuMptsas1068 => {
             return Err(SessionError::NotPci { controller });
