@@ -11,6 +11,7 @@ use core::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::lane::{Lane, Note, Pass};
+use super::observe::ControlSpans;
 use super::platform::{Clock, Platform};
 use super::{AttachError, BATCH, Inner, InnerOf};
 use crate::command::Failure;
@@ -70,6 +71,7 @@ pub struct ControlDriver<P: ControlPort, L: Platform, D: DataBuffer> {
     draining: Option<oneshot::Sender<()>>,
     stop: Option<oneshot::Sender<()>>,
     failure: Option<BringUpError>,
+    spans: ControlSpans,
     sleeping: Vec<(Instant, oneshot::Sender<()>)>,
     /// Vector drivers run as long as these live.
     running: Vec<mpsc::Sender<()>>,
@@ -103,6 +105,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         let clock = platform.clock();
         let mut control = Control::new(port, config.recovery, clock.now());
         control.set_interrupts(true);
+        control.set_mapping(platform.mapping());
         let (reclaimed, receiver) = mpsc::channel(RECLAIMED);
         Self {
             control,
@@ -124,6 +127,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             draining: None,
             stop: None,
             failure: None,
+            spans: ControlSpans::begin(),
             sleeping: Vec::new(),
             running: Vec::new(),
         }
@@ -423,6 +427,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
 
     fn publish_events(&mut self) {
         while let Some(event) = self.control.poll_event() {
+            self.spans.handle(&event);
             if let ControlEvent::BringUpFailed(error) = event {
                 self.failure = Some(error);
             }
@@ -436,6 +441,8 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         limits.validate().map_err(AttachError::Limits)?;
         let regions = plan.regions.iter().map(|region| self.platform.allocate(region));
         let regions = regions.collect::<Result<Vec<_>, _>>().map_err(AttachError::Memory)?;
+        // A platform may map IDs along with the memory.
+        self.control.set_mapping(self.platform.mapping());
         let ports = self.control.provide_memory(regions).map_err(AttachError::Placement)?;
         let lane = |(port, vector)| {
             let queue = IoQueue::new(port, Vector(vector), &limits, self.timeouts);

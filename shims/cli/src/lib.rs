@@ -23,6 +23,7 @@
 extern crate alloc;
 
 pub mod args;
+pub mod bench;
 pub mod controller;
 pub mod decode;
 pub mod doctor;
@@ -35,6 +36,7 @@ pub mod send;
 mod serve;
 pub mod session;
 pub mod size;
+pub mod trace;
 pub mod verify;
 
 mod error;

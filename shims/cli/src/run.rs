@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use crate::args::{Args, Command};
 use crate::output::{Output, note};
-use crate::{CliError, Exit, decode, doctor, list, send, serve, verify};
+use crate::{CliError, Exit, bench, decode, doctor, list, send, serve, verify};
 
 /// Runs the program with its command line, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -31,6 +31,7 @@ fn execute(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     match &args.command {
         Command::List => list::run(&args.rig, output),
         Command::Verify(options) => verify::run(&args.rig, options, output),
+        Command::Bench(options) => bench::run(&args.rig, options, output),
         Command::Send(options) => send::run(&args.rig, options, output),
         Command::Decode(options) => decode::run(&args.rig, options, output),
         Command::Doctor(options) => doctor::run(&args.rig, options, output),
@@ -48,7 +49,9 @@ fn explain(error: &clap::Error) -> Exit {
             Exit::Pass
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            note("what to do? list, verify, send, decode, doctor or serve; hba --help says more");
+            note(
+                "what to do? list, verify, bench, send, decode, doctor or serve; hba --help says more",
+            );
             Exit::Usage
         }
         _ => {

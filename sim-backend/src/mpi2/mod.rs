@@ -18,6 +18,7 @@ mod discovery;
 mod doorbell;
 mod events;
 mod faults;
+mod firmware;
 mod init;
 mod interrupts;
 mod layout;
@@ -366,11 +367,6 @@ impl ControllerModel for Mpi2Controller {
         }
     }
 
-    fn stop_with_fault(&mut self, code: u16) -> bool {
-        self.force_fault(FaultCode(code));
-        true
-    }
-
     fn power_cut(&mut self) {
         self.powered = false;
         self.forget_messages();
@@ -384,10 +380,5 @@ impl ControllerModel for Mpi2Controller {
         self.hcb_size = 0;
         self.state = IocState::Ready;
         self.powered = true;
-    }
-
-    fn stop_with_fault(&mut self, code: u16) -> bool {
-        self.force_fault(FaultCode(code));
-        true
     }
 }
