@@ -412,6 +412,11 @@ impl ControllerModel for Mpi2Controller {
         self.devices = Devices::new(&self.personality.facts);
     }
 
+    fn stop_with_fault(&mut self, code: u16) -> bool {
+        self.force_fault(FaultCode(code));
+        true
+    }
+
     fn power_on(&mut self) {
         self.diagnostic = Diagnostic::default();
         self.interrupts = Interrupts::new();
