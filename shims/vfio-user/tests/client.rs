@@ -248,6 +248,17 @@ fn a_reset_leaves_the_power_on_state_and_a_fault_can_be_asked_for() {
 }
 
 #[test]
+fn a_word_is_taken_before_the_next_one_is_there() {
+    let mut guest = Guest::new("words");
+    // IOC facts as firmware does it: nothing is waited for.
+    for word in [0x4203 << 16, 0x03 << 24, 0, 0x77] {
+        guest.write32(DOORBELL, word);
+    }
+    assert_eq!(guest.read32(DOORBELL) & 0xffff, 0x0105, "the first half word of the reply");
+    guest.end();
+}
+
+#[test]
 fn memory_that_was_taken_back_is_not_touched() {
     let mut guest = Guest::new("unmap");
     guest.start();

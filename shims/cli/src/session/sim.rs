@@ -36,7 +36,10 @@ pub(crate) fn model(
     let controller = config.controller;
     let mut model: Box<dyn ControllerModel> = match controller {
         ControllerSpec::SimSas1068 => {
-            Box::new(Mpi1Controller::new(Personality::hardware(), memory))
+            let mut personality = Personality::hardware();
+            // SeaBIOS writes its IOC_INIT right behind the reset, and waits for ever for what was lost in it.
+            personality.behaviour.message_unit_reset_time = Duration::ZERO;
+            Box::new(Mpi1Controller::new(personality, memory))
         }
         ControllerSpec::SimSas2008 => {
             Box::new(Mpi2Controller::new(mpi2::Personality::sas2008(), memory))
