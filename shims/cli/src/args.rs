@@ -76,8 +76,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Show the simulated controller to a virtual machine, whose own driver meets it
     ///
-    /// Waits on a socket for one client that speaks vfio-user, such as QEMU from 10.1 on, and ends when it leaves. Nothing happens
-    /// on it while the guest asks for nothing.
+    /// Waits on a socket for one client that speaks vfio-user, such as QEMU from 10.1 on, and ends when it leaves. Costs
+    /// nothing while the guest is idle.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
 }

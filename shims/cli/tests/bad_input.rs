@@ -158,6 +158,20 @@ fn nonsense_is_refused_in_one_line() {
             ],
             "/nonexistent/file: No such file or directory (os error 2)",
         ),
+        (&["serve"], "the following required arguments were not provided: --vfio-user <SOCKET>"),
+        (
+            &["serve", "--vfio-user", "/nonexistent/socket", "--controller", "sim:direct"],
+            "sim:direct is no simulated PCI device: take sim:sas3008",
+        ),
+        (
+            &["serve", "--vfio-user", "/nonexistent/socket"],
+            "/nonexistent/socket: No such file or directory (os error 2)",
+        ),
+        (&["serve", "--vfio-user", "/"], "/ exists; remove it if no server uses it"),
+        (
+            &["serve", "--vfio-user", "/nonexistent/socket", "--script", "/nonexistent/file"],
+            "/nonexistent/file: No such file or directory (os error 2)",
+        ),
     ] {
         refused(arguments, 2, line);
     }

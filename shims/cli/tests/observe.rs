@@ -153,7 +153,7 @@ fn a_trace_of_send_has_the_command() {
 fn a_trace_of_bench_has_a_group_for_each_vector() {
     let trace = TestFile::new("bench.json");
     let arguments = ["bench", "--controller", "sim:direct", "--vectors", "3", "--depth", "4"];
-    let more = ["--seconds", "0.05", "--json", "--trace", trace.path()];
+    let more = ["--seconds", "1", "--json", "--trace", trace.path()];
     let report = hba(&[&arguments[..], &more].concat()).json();
     let seen = Seen::read(&trace);
     for vector in 0..3 {

@@ -186,7 +186,12 @@ impl Mpi2Controller {
     fn post_descriptor(&mut self, vector: u8, descriptor: [u8; 8]) -> Result<(), Unsent> {
         let init = self.init.as_mut().ok_or(Unsent::Starved)?;
         let queue = init.posts.get_mut(usize::from(vector)).ok_or(Unsent::Starved)?;
+        let index = queue.next();
         let at = queue.advance().ok_or(Unsent::Starved)?;
+        // Hardware does not look: the host would take this entry before it is written.
+        if self.memory.read_u64(at).is_ok_and(|found| found != u64::MAX) {
+            self.violations.record(Violation::NotRestored { vector, index });
+        }
         let written = self.memory.write(at, &descriptor);
         written.map_err(|fault| Violation::Memory { what: "a reply post queue", fault })?;
         self.interrupts.posted(vector);

@@ -111,6 +111,14 @@ pub enum Violation {
         /// Entries of the queue.
         depth: u16,
     },
+    /// An entry of a reply post queue that was given back is not all ones: in the next round the host would take what is
+    /// in it for a new reply.
+    NotRestored {
+        /// The queue.
+        vector: u8,
+        /// The entry.
+        index: u16,
+    },
     /// A reply free index that goes back: handlers of two vectors have overtaken each other. It is not taken.
     FreeIndexBack {
         /// The index.
@@ -209,6 +217,7 @@ impl Violation {
             Self::FrameTwice { .. } => 0x510f,
             Self::PostIndex { .. } => 0x5110,
             Self::FreeIndexBack { .. } => 0x5114,
+            Self::NotRestored { .. } => 0x5115,
             Self::Init { .. } => 0x5111,
             Self::Field { .. } => 0x5112,
             Self::ScatterList { .. } => 0x5113,
@@ -296,6 +305,12 @@ impl fmt::Display for Violation {
             Self::Memory { what, fault } => write!(f, "{what}: {fault}"),
             Self::FreeIndex { index, depth } => {
                 write!(f, "reply free index {index} is beyond the {depth} entries of the queue")
+            }
+            Self::NotRestored { vector, index } => {
+                write!(
+                    f,
+                    "entry {index} of the reply post queue of vector {vector} is not all ones"
+                )
             }
             Self::FreeIndexBack { index } => write!(f, "reply free index {index} goes back"),
             Self::FrameTwice { address } => {

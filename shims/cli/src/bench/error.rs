@@ -1,6 +1,7 @@
 //! What keeps a measurement from being made.
 
 use core::fmt;
+use core::time::Duration;
 use std::io;
 use std::path::PathBuf;
 
@@ -76,6 +77,11 @@ pub enum BenchError {
     Gone,
     /// A thread could not be started.
     Thread(io::Error),
+    /// Nothing ended while it counted.
+    Nothing {
+        /// How long that was.
+        duration: Duration,
+    },
     /// A command was not sent.
     Refused(Refusal),
     /// A command failed.
@@ -194,6 +200,9 @@ impl fmt::Display for BenchError {
             Self::Memory(error) => error.fmt(f),
             Self::Gone => f.write_str("the controller is gone"),
             Self::Thread(error) => write!(f, "no thread for a vector: {error}"),
+            Self::Nothing { duration } => {
+                write!(f, "no command ended within {} s: measure longer", duration.as_secs_f64())
+            }
             Self::Refused(refusal) => refusal.fmt(f),
             Self::Command { hctl, operation, outcome, sense } => {
                 write!(f, "{hctl}: {operation}: {outcome}")?;

@@ -13,7 +13,7 @@ use hba_core::host::{Data, OutOfMemory};
 use hba_core::port::{ControlPort, QueuePort};
 use hba_core::queue::Vector;
 use hba_core::register::Registers;
-use hba_core::runtime::{Attached, Clock, Hba, Platform};
+use hba_core::runtime::{Attached, Clock, Hba, HbaOf, Platform, VectorDriverOf};
 
 use super::job::Job;
 use super::tally::{Tally, Window};
@@ -48,60 +48,77 @@ where
     let window = Window::new(begun + plan.warm_up, plan.duration);
     let common = Common { plan, buffers, window, failed: &AtomicBool::new(false) };
     let mut control = Driver::new(control);
-    let own_threads = if plan.vectors > 1 { usize::from(plan.vectors) } else { 0 };
-    let own_threads = own_threads.min(vectors.len());
-    let (own, ours) = vectors.split_at_mut(own_threads);
+    // One vector is driven here; several have threads, and what is left of them is driven here.
+    let threads = if plan.vectors > 1 { usize::from(plan.vectors) } else { 0 };
+    let threads = threads.min(vectors.len());
+    let (theirs, ours) = vectors.split_at_mut(threads);
     let mut ours: Vec<_> = ours.iter_mut().map(Driver::new).collect();
     let mut drive = |cx: &mut Context<'_>| {
         control.drive(cx);
         ours.iter_mut().for_each(|vector| vector.drive(cx));
         watcher.at(begun.elapsed());
     };
-    let tally = if own.is_empty() {
-        lane(&Executor::new(), common, &hba.on(Vector(0)), drive)?
-    } else {
-        let executor = Executor::new();
-        let running = AtomicUsize::new(0);
-        let tallies = thread::scope(|scope| {
-            let (mut threads, mut started) = (Vec::new(), Ok(()));
-            for (vector, driver) in (0..).map(Vector).zip(own) {
-                let (hba, running) = (hba.on(vector), &running);
-                running.fetch_add(1, Ordering::Relaxed);
-                let leaving = Leaving { running, waker: executor.waker().clone() };
-                let dispatch = tracing::dispatcher::get_default(Clone::clone);
-                let lane = move || {
-                    let _leaving = leaving;
-                    let _traced = tracing::dispatcher::set_default(&dispatch);
-                    let mut driver = Driver::new(driver);
-                    lane(&Executor::new(), common, &hba, |cx| driver.drive(cx))
-                };
-                let name = format!("vector {vector}");
-                match thread::Builder::new().name(name).spawn_scoped(scope, lane) {
-                    Ok(thread) => threads.push(thread),
-                    Err(error) => {
-                        common.failed.store(true, Ordering::Relaxed);
-                        started = Err(BenchError::Thread(error));
-                        break;
-                    }
+    let tally = match theirs {
+        [] => lane(&Executor::new(), common, &hba.on(Vector(0)), drive)?,
+        theirs => lanes::<P, L>(common, hba, theirs, &mut drive)?,
+    };
+    if tally.commands() == 0 {
+        return Err(BenchError::Nothing { duration: plan.duration });
+    }
+    Ok(Measured { tally })
+}
+
+/// A thread for each vector, and on this one what `drive` does, until they have ended.
+fn lanes<P, L>(
+    common: Common<'_>,
+    hba: &HbaOf<P, L, Data>,
+    vectors: &mut [VectorDriverOf<P, L, Data>],
+    drive: &mut dyn FnMut(&mut Context<'_>),
+) -> Result<Tally, BenchError>
+where
+    P: ControlPort<Queue: Send> + Send + 'static,
+    L: Platform,
+{
+    let (executor, running) = (Executor::new(), AtomicUsize::new(0));
+    let dispatch = &tracing::dispatcher::get_default(Clone::clone);
+    let tallies = thread::scope(|scope| {
+        let (mut threads, mut started) = (Vec::new(), Ok(()));
+        for (vector, driver) in (0..).map(Vector).zip(vectors) {
+            let hba = hba.on(vector);
+            running.fetch_add(1, Ordering::Relaxed);
+            let leaving = Leaving { running: &running, waker: executor.waker().clone() };
+            let lane = move || {
+                let _leaving = leaving;
+                let _traced = tracing::dispatcher::set_default(dispatch);
+                let mut driver = Driver::new(driver);
+                lane(&Executor::new(), common, &hba, |cx| driver.drive(cx))
+            };
+            let thread = thread::Builder::new().name(format!("vector {vector}"));
+            match thread.spawn_scoped(scope, lane) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    // Those that run need this thread until they see it.
+                    common.failed.store(true, Ordering::Relaxed);
+                    started = Err(BenchError::Thread(error));
+                    break;
                 }
             }
-            executor.run(|cx| {
-                drive(cx);
-                match running.load(Ordering::Acquire) {
-                    0 => Poll::Ready(()),
-                    _ => Poll::Pending,
-                }
-            });
-            started?;
-            let ends = threads.into_iter().map(thread::ScopedJoinHandle::join);
-            ends.map(|end| end.unwrap_or(Err(BenchError::Gone))).collect::<Result<Vec<_>, _>>()
-        })?;
-        tallies.into_iter().fold(Tally::new(&window), |mut sum, tally| {
-            sum.add(&tally);
-            sum
-        })
-    };
-    Ok(Measured { tally })
+        }
+        executor.run(|cx| {
+            drive(cx);
+            match running.load(Ordering::Acquire) {
+                0 => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        });
+        started?;
+        let ends = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        ends.map(|end| end.unwrap_or(Err(BenchError::Gone))).collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(tallies.into_iter().fold(Tally::new(&common.window), |mut sum, tally| {
+        sum.add(&tally);
+        sum
+    }))
 }
 
 /// Says that a thread has ended, however it ends.

@@ -86,9 +86,9 @@ impl Report {
             bytes_moved,
             iops: commands as f64 / seconds,
             megabytes_per_second: bytes_moved as f64 / 1e6 / seconds,
-            ns_per_command: seconds * 1e9 / (commands.max(1) as f64),
+            ns_per_command: seconds * 1e9 / commands as f64,
             latency_ns: Latency {
-                min: if commands == 0 { 0 } else { tally.latency.min() },
+                min: tally.latency.min(),
                 mean: tally.latency.mean(),
                 p50: quantile(0.5),
                 p90: quantile(0.9),

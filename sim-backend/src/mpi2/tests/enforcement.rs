@@ -86,6 +86,17 @@ fn nothing_may_come_before_ioc_init() {
     }
 }
 
+#[test]
+fn entries_go_back_as_all_ones() {
+    let mut host = Host::started(Personality::sas2008());
+    let index = usize::from(host.post_index[0]);
+    host.posts[0].write_u32(index * 8 + 4, 0x1234);
+    host.post_test(1, DISK);
+    assert!(host.drain_one().is_success());
+    let complaint = format!("entry {index} of the reply post queue of vector 0 is not all ones");
+    assert_eq!(host.complaints(), [complaint]);
+}
+
 /// Linux has one index for all vectors and no lock around it, so its handlers may overtake each other; parts bear it.
 #[test]
 fn a_reply_frame_is_given_once_and_in_order() {
