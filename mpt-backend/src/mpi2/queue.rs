@@ -473,3 +473,11 @@ const fn attribute(attribute: TaskAttribute) -> u32 {
     };
     scsi_io::scsi_io_control(DataDirection::None, attribute)
 }
+
+#[cfg(test)]
+impl Mpi2Queue {
+    /// What the controller writes into an entry.
+    pub(super) fn forge(&mut self, entry: usize, words: [u32; 2]) {
+        self.post.write_words(entry * ENTRY, words);
+    }
+}
