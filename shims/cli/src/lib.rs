@@ -34,6 +34,7 @@ pub mod output;
 pub mod send;
 mod serve;
 pub mod session;
+pub mod sim;
 pub mod size;
 pub mod verify;
 

@@ -14,7 +14,10 @@ fn refused(arguments: &[&str], code: i32, line: &str) {
 #[test]
 fn nonsense_is_refused_in_one_line() {
     for (arguments, line) in [
-        (&[][..], "what to do? list, verify, send, decode or doctor; hba --help says more"),
+        (
+            &[][..],
+            "what to do? list, verify, send, decode, doctor, serve or sim; hba --help says more",
+        ),
         (
             &["list", "--controller", "sim:nvme"],
             "invalid value 'sim:nvme' for '--controller <SPEC>': the controllers are sim:sas1068, sim:direct, qemu:mptsas1068",
