@@ -1,4 +1,8 @@
 //! A backend around another backend that records what passes: the last words in each direction.
+//!
+//! [`Tracer::new`] keeps the records with the ports, for whoever has the ports. [`Tracer::with`] gives them to recorders of
+//! the platform's, which may add the time, and may be read while the ports run: a flight recorder. An adapter without a
+//! tracer pays nothing, its code is not there.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -8,11 +12,12 @@ use core::fmt;
 use crate::command::Command;
 use crate::dma::{DmaRegion, Elements};
 use crate::limits::Limits;
+use crate::name::{Nexus, Vector};
 use crate::port::{
     BringUp, ControlPort, Delivery, Detail, MemoryFault, MemoryPlan, Message, NoResources, Polled,
     PortEvent, QueuePort, Reply, Start, Tag, TaskManagement, TaskManagementId, Unsendable, WireTag,
 };
-use crate::register::Registers;
+use crate::register::{HostWrite, RegOffset, RegisterWrite, Registers};
 use crate::time::Instant;
 use scsi_proto::Opcode;
 
@@ -29,7 +34,8 @@ impl<T: Copy> Record<T> {
         Self { ring: vec![None; capacity.max(1)].into_boxed_slice(), next: 0 }
     }
 
-    fn push(&mut self, record: T) {
+    /// Adds a record; the oldest makes room.
+    pub fn push(&mut self, record: T) {
         self.ring[self.next] = Some(record);
         self.next = (self.next + 1) % self.ring.len();
     }
@@ -41,11 +47,58 @@ impl<T: Copy> Record<T> {
     }
 }
 
+/// Takes the records of one path, in the order in which things happened. Called on the I/O path: it should be quick, and
+/// must not call into the adapter.
+pub trait Recorder<T> {
+    /// Takes one.
+    fn record(&mut self, record: T);
+}
+
+impl<T: Copy> Recorder<T> for Record<T> {
+    fn record(&mut self, record: T) {
+        self.push(record);
+    }
+}
+
+/// Takes the records of a control path, and makes a recorder for each of its data paths.
+pub trait Recorders: Recorder<ControlRecord> {
+    /// Of one data path.
+    type Queue: Recorder<QueueRecord>;
+
+    /// For the data path of `vector`.
+    fn queue(&mut self, vector: Vector) -> Self::Queue;
+}
+
+/// Rings of the last records that stay with the ports.
+#[derive(Debug)]
+pub struct Rings {
+    control: Record<ControlRecord>,
+    capacity: usize,
+}
+
+impl Recorder<ControlRecord> for Rings {
+    fn record(&mut self, record: ControlRecord) {
+        self.control.push(record);
+    }
+}
+
+impl Recorders for Rings {
+    type Queue = Record<QueueRecord>;
+
+    fn queue(&mut self, _: Vector) -> Record<QueueRecord> {
+        Record::new(self.capacity)
+    }
+}
+
 /// What passed on a data path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueRecord {
     /// A frame was written.
-    Prepared(WireTag, Opcode),
+    Prepared(WireTag, Nexus, Opcode),
+    /// The word that starts the last command that was prepared, on its way to the device.
+    Doorbell(RegisterWrite),
+    /// The word that ends a service pass.
+    Acknowledged(RegisterWrite),
     /// A frame could not be written.
     Refused(WireTag, Unsendable),
     /// A reply was taken.
@@ -59,12 +112,21 @@ pub enum QueueRecord {
 impl fmt::Display for QueueRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Prepared(name, opcode) => {
-                write!(f, "-> {:4}.{} {opcode}", name.tag.0, name.generation.0)
+            Self::Prepared(name, nexus, opcode) => {
+                write!(f, "-> {:4}.{} {opcode} to {nexus}", name.tag.0, name.generation.0)
+            }
+            Self::Doorbell(word) => {
+                write!(f, "->      doorbell {} = {:#010x}", word.offset, word.value)
+            }
+            Self::Acknowledged(word) => {
+                write!(f, "->      acknowledge {} = {:#010x}", word.offset, word.value)
             }
             Self::Refused(name, why) => write!(f, "-- {:4} {why}", name.tag.0),
             Self::Reply(Reply::Success(name)) => {
                 write!(f, "<- {:4}.{} GOOD", name.tag.0, name.generation.0)
+            }
+            Self::Reply(Reply::Detail(name)) => {
+                write!(f, "<- {:4}.{} with particulars", name.tag.0, name.generation.0)
             }
             Self::Reply(reply) => write!(f, "<- {reply:?}"),
             Self::Detail(delivery, raw) => write!(f, "   {delivery:?}, controller status {raw:#x}"),
@@ -90,24 +152,55 @@ pub enum ControlRecord {
     Event(PortEvent),
 }
 
-/// Wraps the control path or the data path of a backend; what passes is in [`Self::record`].
+impl fmt::Display for ControlRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begun(start, _) => write!(f, "== bring-up begins: {start:?}"),
+            Self::BroughtUp(progress) => write!(f, "== bring-up: {progress:?}"),
+            Self::Polled(state) => write!(f, "<- state: {state:?}"),
+            Self::Message(function, context) => {
+                write!(f, "<- message {function:#010x}, context {context:#010x}")
+            }
+            Self::Sent(task, id) => write!(f, "-> {task:?}, {id:?}"),
+            Self::Event(event) => write!(f, "<- {event:?}"),
+        }
+    }
+}
+
+/// Wraps the control path or the data path of a backend and tells a recorder what passes.
 ///
 /// Transparent: the device, the core and the platform see the same words as without it.
 #[derive(Debug)]
 pub struct Tracer<B, R> {
     inner: B,
-    record: Record<R>,
-    capacity: usize,
+    recorder: R,
 }
 
-impl<B> Tracer<B, ControlRecord> {
-    /// Records the last `capacity` events of the control path, and of each data path that it makes.
+impl<B> Tracer<B, Rings> {
+    /// Keeps the last `capacity` records of the control path, and of each data path that it makes.
     pub fn new(backend: B, capacity: usize) -> Self {
-        Self { inner: backend, record: Record::new(capacity), capacity }
+        Self::with(backend, Rings { control: Record::new(capacity), capacity })
+    }
+
+    /// What passed last on the control path.
+    pub const fn record(&self) -> &Record<ControlRecord> {
+        &self.recorder.control
+    }
+}
+
+impl<B> Tracer<B, Record<QueueRecord>> {
+    /// What passed last on this data path.
+    pub const fn record(&self) -> &Record<QueueRecord> {
+        &self.recorder
     }
 }
 
 impl<B, R> Tracer<B, R> {
+    /// Tells `recorder` what passes: [`Recorders`] for a control path.
+    pub const fn with(backend: B, recorder: R) -> Self {
+        Self { inner: backend, recorder }
+    }
+
     /// The wrapped backend.
     pub const fn inner(&self) -> &B {
         &self.inner
@@ -117,14 +210,26 @@ impl<B, R> Tracer<B, R> {
     pub const fn inner_mut(&mut self) -> &mut B {
         &mut self.inner
     }
-
-    /// What passed last.
-    pub const fn record(&self) -> &Record<R> {
-        &self.record
-    }
 }
 
-impl<Q: QueuePort> QueuePort for Tracer<Q, QueueRecord> {
+/// The word that the platform is about to write, if there is one.
+fn word(write: impl HostWrite) -> Option<RegisterWrite> {
+    struct Capture(Option<RegisterWrite>);
+    impl Registers for Capture {
+        fn read32(&mut self, _: RegOffset) -> u32 {
+            0
+        }
+
+        fn write32(&mut self, offset: RegOffset, value: u32) {
+            self.0 = Some(RegisterWrite { offset, value });
+        }
+    }
+    let mut capture = Capture(None);
+    write.write_to(&mut capture);
+    capture.0
+}
+
+impl<Q: QueuePort, R: Recorder<QueueRecord>> QueuePort for Tracer<Q, R> {
     type Doorbell = Q::Doorbell;
     type Ack = Q::Ack;
     const GENERATION_BITS: u32 = Q::GENERATION_BITS;
@@ -136,21 +241,27 @@ impl<Q: QueuePort> QueuePort for Tracer<Q, QueueRecord> {
         elements: Elements<'_>,
     ) -> Result<Q::Doorbell, Unsendable> {
         let prepared = self.inner.prepare(name, command, elements);
-        self.record.push(match &prepared {
-            Ok(_) => QueueRecord::Prepared(name, command.cdb.opcode()),
-            Err(why) => QueueRecord::Refused(name, *why),
-        });
+        match &prepared {
+            Ok(doorbell) => {
+                let (nexus, opcode) = (command.nexus, command.cdb.opcode());
+                self.recorder.record(QueueRecord::Prepared(name, nexus, opcode));
+                if let Some(word) = word(*doorbell) {
+                    self.recorder.record(QueueRecord::Doorbell(word));
+                }
+            }
+            Err(why) => self.recorder.record(QueueRecord::Refused(name, *why)),
+        }
         prepared
     }
 
     fn next_reply(&mut self) -> Reply {
         let reply = self.inner.next_reply();
         if reply != Reply::Empty {
-            self.record.push(QueueRecord::Reply(reply));
+            self.recorder.record(QueueRecord::Reply(reply));
         }
         if let Reply::Detail(_) = reply {
             let detail = self.inner.detail();
-            self.record.push(QueueRecord::Detail(detail.delivery, detail.raw_status));
+            self.recorder.record(QueueRecord::Detail(detail.delivery, detail.raw_status));
         }
         reply
     }
@@ -168,27 +279,31 @@ impl<Q: QueuePort> QueuePort for Tracer<Q, QueueRecord> {
     }
 
     fn acknowledge(&mut self) -> Q::Ack {
-        self.inner.acknowledge()
+        let ack = self.inner.acknowledge();
+        if let Some(word) = word(ack) {
+            self.recorder.record(QueueRecord::Acknowledged(word));
+        }
+        ack
     }
 
     fn restart(&mut self) {
-        self.record.push(QueueRecord::Restarted);
+        self.recorder.record(QueueRecord::Restarted);
         self.inner.restart();
     }
 }
 
-impl<P: ControlPort> ControlPort for Tracer<P, ControlRecord> {
-    type Queue = Tracer<P::Queue, QueueRecord>;
+impl<P: ControlPort, R: Recorders> ControlPort for Tracer<P, R> {
+    type Queue = Tracer<P::Queue, R::Queue>;
 
     fn begin(&mut self, start: Start, now: Instant) {
-        self.record.push(ControlRecord::Begun(start, now));
+        self.recorder.record(ControlRecord::Begun(start, now));
         self.inner.begin(start, now);
     }
 
     fn bring_up(&mut self, now: Instant, registers: &mut dyn Registers) -> BringUp {
         let progress = self.inner.bring_up(now, registers);
         if !matches!(progress, BringUp::Wait(_) | BringUp::Serving(_)) {
-            self.record.push(ControlRecord::BroughtUp(progress));
+            self.recorder.record(ControlRecord::BroughtUp(progress));
         }
         progress
     }
@@ -202,22 +317,22 @@ impl<P: ControlPort> ControlPort for Tracer<P, ControlRecord> {
     }
 
     fn provide_memory(&mut self, regions: Vec<DmaRegion>) -> Result<Vec<Self::Queue>, MemoryFault> {
-        let (ports, capacity) = (self.inner.provide_memory(regions)?, self.capacity);
-        let wrap = |inner| Tracer { inner, record: Record::new(capacity), capacity };
-        Ok(ports.into_iter().map(wrap).collect())
+        let ports = self.inner.provide_memory(regions)?;
+        let wrap = |(inner, vector)| Tracer::with(inner, self.recorder.queue(Vector(vector)));
+        Ok(ports.into_iter().zip(0..).map(wrap).collect())
     }
 
     fn poll(&mut self, now: Instant, registers: &mut dyn Registers) -> Polled {
         let polled = self.inner.poll(now, registers);
         if !matches!(polled, Polled::Operational(_)) {
-            self.record.push(ControlRecord::Polled(polled));
+            self.recorder.record(ControlRecord::Polled(polled));
         }
         polled
     }
 
     fn handle_message(&mut self, message: &Message, now: Instant, registers: &mut dyn Registers) {
         let word = |at: usize| message.words().get(at).copied().unwrap_or(0);
-        self.record.push(ControlRecord::Message(word(0), word(2)));
+        self.recorder.record(ControlRecord::Message(word(0), word(2)));
         self.inner.handle_message(message, now, registers);
     }
 
@@ -229,13 +344,13 @@ impl<P: ControlPort> ControlPort for Tracer<P, ControlRecord> {
         registers: &mut dyn Registers,
     ) -> Result<(), NoResources> {
         self.inner.send_task_management(task, id, now, registers)?;
-        self.record.push(ControlRecord::Sent(task, id));
+        self.recorder.record(ControlRecord::Sent(task, id));
         Ok(())
     }
 
     fn poll_event(&mut self) -> Option<PortEvent> {
         let event = self.inner.poll_event()?;
-        self.record.push(ControlRecord::Event(event));
+        self.recorder.record(ControlRecord::Event(event));
         Some(event)
     }
 

@@ -60,6 +60,15 @@
 //! | [`campaign`] | whole runs from a seed, with faults as data and oracles after every event |
 //! | [`disk`] | disks: commands, volatile cache, power cuts, lies, errors |
 //! | [`target`], [`controller`], [`schedule`] | what a target and a model are, and in which order commands end |
+//!
+//! The command `hba` knows the models by these names:
+//!
+//! | `--controller` | model | vectors |
+//! |---|---|---|
+//! | `sim:sas1068` | [`mpi1::Personality::hardware`]: MPI 1.5 | 1 |
+//! | `sim:sas2008` | [`mpi2::Personality::sas2008`]: MPI 2.0 | 1, more [where asked for](mpi2::Personality::with_vectors) |
+//! | `sim:sas3008` | [`mpi2::Personality::sas3008`]: MPI 2.5 | 16 |
+//! | `sim:direct` | [`direct::DirectController`]: no MPI | up to 16 |
 
 extern crate alloc;
 

@@ -5,6 +5,7 @@ use core::task::{Context, Poll, Waker};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hba_core::dma::{DmaRegion, RegionBuffer};
+use hba_core::fabric::HostMapping;
 use hba_core::host::{self, OutOfMemory, Platform as _};
 use hba_core::port::RegionPlan;
 use hba_core::queue::Vector;
@@ -137,6 +138,10 @@ impl<C: ControllerModel> host::Platform for AsyncSimPlatform<C> {
 
     fn isolate(&mut self) {
         self.platform.isolate();
+    }
+
+    fn mapping(&self) -> HostMapping {
+        self.platform.mapping()
     }
 }
 

@@ -21,14 +21,14 @@ async fn main() -> Result<(), Box<dyn core::error::Error>> {
     let tasks = [0, 1, 2, 3].map(|n| {
         let (hba, unit, buffer) = (hba.clone(), unit.clone(), buffers(4096));
         tokio::spawn(async move {
-            let lba = Lba(8 * n);
-            let (written, buffer) = hba.write(&unit, lba, 8, Fua::Off, buffer.ok()).await;
-            let (read, _buffer) = hba.read(&unit, lba, 8, buffer).await;
-            Ok::<_, runtime::ExecuteError>((n, written?.outcome, read?.outcome))
+            let (written, data) = hba.write(&unit, Lba(8 * n), 8, Fua::Off, buffer.ok()).await;
+            let (read, _data) = hba.read(&unit, Lba(8 * n), 8, data).await;
+            let (written, read) = (written?.outcome, read?.outcome);
+            Ok::<_, runtime::ExecuteError>(format!("task {n}: write {written}, read {read}"))
         })
     });
     for task in tasks {
-        println!("{:?}", task.await??);
+        println!("{}", task.await??);
     }
     println!("flush: {}", hba.flush(&unit, None).await.0?.outcome);
     hba.shutdown([(&unit, None)]).await?;

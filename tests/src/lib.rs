@@ -10,6 +10,7 @@ pub mod recorder;
 pub mod register_bank;
 pub mod rig;
 pub mod scattered;
+pub mod scene;
 pub mod sim;
 pub mod soak;
 pub mod startup;

@@ -120,10 +120,18 @@ fn a_tracer_changes_nothing_and_keeps_the_last_words() {
     assert!(is_good(answer.completion.outcome));
     let record: Vec<_> = host.adapter().queues()[0].port().record().iter().copied().collect();
     assert_eq!(record.len(), 4);
-    let [.., QueueRecord::Prepared(sent, opcode), QueueRecord::Reply(reply)] = record[..] else {
+    let [
+        ..,
+        QueueRecord::Prepared(sent, to, opcode),
+        QueueRecord::Doorbell(word),
+        QueueRecord::Reply(reply),
+    ] = record[..]
+    else {
         panic!("{record:?}");
     };
-    assert_eq!(opcode.0, 0x00);
+    assert_eq!((to, opcode.0), (nexus(0), 0x00));
+    // The request FIFO: MPI 1.5, system interface register 40h.
+    assert_eq!(word.offset, hba_core::register::RegOffset(0x40));
     assert_eq!(reply, hba_core::port::Reply::Success(sent));
     assert!(host.adapter().control().port().record().iter().count() > 0);
 }

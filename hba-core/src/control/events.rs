@@ -5,6 +5,7 @@ use core::fmt;
 
 use crate::command::{Nexus, TargetId};
 use crate::control::Rung;
+use crate::durability::Loss;
 use crate::port::{BadReply, BringUpError, TargetInfo, TaskManagementId, TaskManagementResult};
 
 /// Something that happened to the adapter as a whole.
@@ -33,6 +34,11 @@ pub enum ControlEvent {
     GivenUp,
     /// The controller left the bus.
     Gone,
+    /// Acknowledged writes of a unit may be lost: its flushes fail until the loss is acknowledged. Comes again when the loss
+    /// grows.
+    LossPending(Nexus, Loss),
+    /// The controller sleeps; see [`Control::suspend`](super::Control::suspend).
+    Suspended,
     /// The device broke the protocol on the control path.
     BadReply(BadReply),
     /// An event that only the vendor's manual explains.
@@ -86,6 +92,8 @@ impl fmt::Display for ControlEvent {
             Self::ResetBegun(reason) => write!(f, "controller reset: {reason}"),
             Self::GivenUp => f.write_str("too many resets, the controller is given up"),
             Self::Gone => f.write_str("the controller left the bus"),
+            Self::LossPending(nexus, loss) => write!(f, "{nexus}: {loss}"),
+            Self::Suspended => f.write_str("suspended"),
             Self::BadReply(bad) => write!(f, "bad reply: {bad:?}"),
             Self::Vendor { code, data } => write!(f, "vendor event {code:#x}, data {data:#010x}"),
             Self::Lost(count) => write!(f, "{count} events were lost"),

@@ -16,6 +16,7 @@ pub use recovery::{RecoveryConfig, Rung};
 
 use crate::command::Failure;
 use crate::dma::DmaRegion;
+use crate::durability::Durability;
 use crate::fabric::HostMapping;
 use crate::limits::Limits;
 use crate::port::{
@@ -54,6 +55,9 @@ pub struct Control<P: ControlPort> {
     preflight_due: bool,
     /// A shutdown waits for the end of a bring-up.
     closing: bool,
+    /// The shutdown under way is for a while only.
+    suspending: bool,
+    durability: Durability,
 }
 
 /// Where the adapter is.
@@ -69,6 +73,8 @@ enum State {
     Quiescing { start: Start, missing: u16 },
     /// The controller cannot be brought up; the owner is asked to cut it off from memory.
     Isolating,
+    /// Reset, and not started again before [`Control::resume`].
+    Suspended,
     /// Shut down: reset, and not started again.
     Down,
     /// Left the bus.
@@ -127,6 +133,8 @@ impl<P: ControlPort> Control<P> {
             interrupts_set: false,
             preflight_due: false,
             closing: false,
+            suspending: false,
+            durability: Durability::new(),
         }
     }
 
@@ -175,7 +183,20 @@ impl<P: ControlPort> Control<P> {
 
     /// The next thing that the owner may want to know. Events that nobody takes are counted and dropped, oldest first.
     pub fn poll_event(&mut self) -> Option<ControlEvent> {
+        while let Some((nexus, loss)) = self.durability.poll_loss() {
+            self.events.push(ControlEvent::LossPending(nexus, loss));
+        }
         self.events.pop()
+    }
+
+    /// What is durable, and what may be lost.
+    pub const fn durability(&self) -> &Durability {
+        &self.durability
+    }
+
+    /// The same, for whoever carries epochs and signs between it and the queues.
+    pub const fn durability_mut(&mut self) -> &mut Durability {
+        &mut self.durability
     }
 
     /// Takes the memory that [`Action::ProvideMemory`] asked for and makes the data path of each vector.
@@ -232,10 +253,7 @@ impl<P: ControlPort> Control<P> {
         let missing = missing.saturating_sub(1);
         self.state = State::Quiescing { start, missing };
         if missing == 0 {
-            self.port.begin(start, now);
-            self.targets.begin_survey();
-            self.state = State::BringingUp { start, serving: false };
-            self.preflight_due = start == Start::Reset;
+            self.begin(start, now);
         }
     }
 
@@ -258,6 +276,7 @@ impl<P: ControlPort> Control<P> {
         self.actions.retain(|action| matches!(action, Action::Redeem(..)));
         self.supersede_recovery();
         self.actions.push_back(Action::Gone(Failure::ControllerGone));
+        self.durability.note_gone();
         self.events.push(ControlEvent::Gone);
     }
 
@@ -265,6 +284,7 @@ impl<P: ControlPort> Control<P> {
     pub fn handle_isolated(&mut self) {
         if self.state == State::Isolating {
             self.state = State::Dead;
+            self.durability.note_gone();
             self.actions.push_back(Action::Gone(Failure::ControllerFailed));
         }
     }
@@ -295,8 +315,47 @@ impl<P: ControlPort> Control<P> {
                 self.state = State::Quiescing { start: Start::Shutdown, missing };
             }
             State::BringingUp { .. } => self.closing = true,
+            State::Suspended => {
+                self.state = State::Down;
+                self.durability.note_gone();
+                self.actions.push_back(Action::Gone(Failure::Aborted));
+            }
             State::Isolating | State::Down | State::Gone | State::Dead => {}
         }
+        self.suspending = false;
+    }
+
+    /// Puts the adapter to sleep: ends what is outstanding (as [`Failure::Reset`]), leaves the controller without access to
+    /// memory, and touches nothing until [`Self::resume`]. [`ControlEvent::Suspended`] says when it is done.
+    ///
+    /// Flush first, as for [`Self::shutdown`]. Whether it was accepted: only an operational adapter is.
+    #[must_use = "an adapter that is being brought up or reset is not put to sleep"]
+    pub fn suspend(&mut self) -> bool {
+        if self.state != State::Operational {
+            return false;
+        }
+        self.suspending = true;
+        self.quiesce(Start::Shutdown);
+        true
+    }
+
+    /// Brings the adapter up again, over the memory that it has. Targets that are as before keep their addresses and are not
+    /// reported; what changed is told by events, before [`ControlEvent::Operational`].
+    ///
+    /// Whether power was gone meanwhile is for the platform to say: [`Durability::handle_power_event`].
+    #[must_use = "an adapter that does not sleep is not brought up"]
+    pub fn resume(&mut self, now: Instant) -> bool {
+        if self.state != State::Suspended {
+            return false;
+        }
+        self.durability.note_resume();
+        self.begin(Start::Reset, now);
+        true
+    }
+
+    /// Whether the adapter sleeps.
+    pub fn is_suspended(&self) -> bool {
+        self.state == State::Suspended
     }
 
     /// Proof that the device can touch no memory of this adapter, once that is so.
@@ -329,6 +388,13 @@ impl<P: ControlPort> Control<P> {
         self.state != State::Operational || self.recovery.is_busy()
     }
 
+    fn begin(&mut self, start: Start, now: Instant) {
+        self.port.begin(start, now);
+        self.targets.begin_survey();
+        self.state = State::BringingUp { start, serving: false };
+        self.preflight_due = start == Start::Reset;
+    }
+
     fn step_bring_up(
         &mut self,
         start: Start,
@@ -356,24 +422,33 @@ impl<P: ControlPort> Control<P> {
             BringUp::Serving(at) => {
                 if !serving {
                     self.state = State::BringingUp { start, serving: true };
-                    self.restart_queues();
+                    self.restart_queues(false);
                 }
                 Some(at)
             }
+            BringUp::Ready if start == Start::Shutdown && self.suspending => {
+                self.suspending = false;
+                self.state = State::Suspended;
+                self.restart_queues(true);
+                self.events.push(ControlEvent::Suspended);
+                None
+            }
             BringUp::Ready if start == Start::Shutdown => {
                 self.state = State::Down;
+                self.durability.note_gone();
                 self.actions.push_back(Action::Gone(Failure::Aborted));
                 None
             }
             BringUp::Ready => {
                 if !serving {
-                    self.restart_queues();
+                    self.restart_queues(false);
                 }
                 for vector in self.all_vectors() {
                     self.actions.push_back(Action::Open(OpenPermit { vector }));
                 }
                 self.take_port_events(now);
                 while let Some(id) = self.targets.end_survey() {
+                    self.durability.note_departure(id);
                     self.events.push(ControlEvent::TargetDeparted(id));
                 }
                 self.apply_interrupts(registers);
@@ -465,6 +540,7 @@ impl<P: ControlPort> Control<P> {
             self.isolate();
             return;
         }
+        self.durability.note_controller_reset();
         self.quiesce(Start::Reset);
     }
 
@@ -476,9 +552,9 @@ impl<P: ControlPort> Control<P> {
         }
     }
 
-    fn restart_queues(&mut self) {
+    fn restart_queues(&mut self, asleep: bool) {
         for vector in self.all_vectors() {
-            self.actions.push_back(Action::Restart(RestartPermit { vector }));
+            self.actions.push_back(Action::Restart(RestartPermit { vector, asleep }));
         }
     }
 
@@ -491,6 +567,7 @@ impl<P: ControlPort> Control<P> {
                     self.actions.push_back(Action::Redeem(ticket, verdict));
                 }
                 RecoveryOutput::Event(event) => self.events.push(event),
+                RecoveryOutput::Sent(task) => self.durability.note_reset(task),
                 RecoveryOutput::Drain(_) | RecoveryOutput::ResetController => {}
             }
         }
@@ -504,6 +581,7 @@ impl<P: ControlPort> Control<P> {
                 }
                 RecoveryOutput::Drain(request) => self.actions.push_back(Action::Drain(request)),
                 RecoveryOutput::Event(event) => self.events.push(event),
+                RecoveryOutput::Sent(task) => self.durability.note_reset(task),
                 RecoveryOutput::ResetController => {
                     self.begin_reset(ResetReason::LadderExhausted, now);
                 }
@@ -520,11 +598,15 @@ impl<P: ControlPort> Control<P> {
                 }
                 PortEvent::TargetArrived(target) => {
                     if let Some(event) = self.targets.arrive(target) {
+                        if matches!(event, ControlEvent::TargetChanged(_)) {
+                            self.durability.note_departure(target.id);
+                        }
                         self.events.push(event);
                     }
                 }
                 PortEvent::TargetDeparted(id) => {
                     self.targets.depart(id);
+                    self.durability.note_departure(id);
                     self.events.push(ControlEvent::TargetDeparted(id));
                     self.recovery.end_departed(id);
                 }

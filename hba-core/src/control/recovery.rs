@@ -73,6 +73,8 @@ pub(super) enum RecoveryOutput {
     Redeem(AbortTicket, Verdict),
     Drain(DrainRequest),
     Event(ControlEvent),
+    /// This function is out.
+    Sent(TaskManagement),
     ResetController,
 }
 
@@ -145,7 +147,7 @@ impl Recovery {
         // As if before the first request.
         self.marks = alloc::vec![u32::MAX; vectors];
         self.waiting.reserve(tags);
-        self.output.reserve(tags);
+        self.output.reserve(tags + JOBS_MAX);
     }
 
     pub(super) fn begin(&mut self, ticket: AbortTicket) {
@@ -317,6 +319,7 @@ impl Recovery {
             return false;
         }
         self.jobs[at].phase = Phase::Sent { id, deadline };
+        self.output.push_back(RecoveryOutput::Sent(task));
         self.output.extend(event.map(RecoveryOutput::Event));
         true
     }

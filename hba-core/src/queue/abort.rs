@@ -22,7 +22,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             let (slots, depth) = (&self.slots, self.slots.depth());
             let slot = self.deadlines.take_expired(depth, now, |slot| slots.deadline(slot))?;
             let Some(record) = self.slots.record_mut(slot) else { continue };
-            record.expired = true;
+            record.notes.expire();
             self.counters.expired += 1;
             // A pinned slot has its ticket out already: the caller's abort is under way.
             if record.state == State::Issued {

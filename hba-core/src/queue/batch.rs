@@ -124,8 +124,13 @@ pub struct Done<'a, D> {
 impl<D> Done<'_, D> {
     /// What is known of the effect of the command, which was `cdb`.
     pub fn judge(&self, cdb: &Cdb) -> Judgement {
+        Judgement::of(cdb, &self.ended())
+    }
+
+    /// How the command ended, with all that the device said of it.
+    pub const fn ended(&self) -> Ended<'_> {
         let Completion { outcome, transferred, residual, .. } = self.completion;
-        Judgement::of(cdb, &Ended { outcome, transferred, residual, sense: self.sense })
+        Ended { outcome, transferred, residual, sense: self.sense }
     }
 }
 

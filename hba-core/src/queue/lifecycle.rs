@@ -30,15 +30,22 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         Quiesced { vector: self.vector }
     }
 
-    /// Starts over after a reset: the next passes end every outstanding command, then take replies.
+    /// Starts over after a reset: the next passes end every outstanding command, then take replies. Before a sleep they end
+    /// the commands, and nothing is touched until the next permit comes.
     pub fn restart(&mut self, permit: RestartPermit) {
         debug_assert_eq!(permit.vector, self.vector);
-        if !self.is_gone() {
-            self.port.restart();
-            self.slots.end_doubt();
-            self.condemned = 0;
-            self.enter(Phase::Ending(Failure::Reset, After::Serving));
+        if self.is_gone() {
+            return;
         }
+        self.slots.end_doubt();
+        self.condemned = 0;
+        let after = if permit.asleep {
+            After::Stopped
+        } else {
+            self.port.restart();
+            After::Serving
+        };
+        self.enter(Phase::Ending(Failure::Reset, after));
     }
 
     /// Accepts requests from here on.
@@ -97,7 +104,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             }
             let record = self.slots.record(slot).filter(|r| r.state == State::Condemned);
             let Some(record) = record else { continue };
-            let failure = if record.expired { Failure::TimedOut } else { Failure::Aborted };
+            let failure = if record.notes.expired() { Failure::TimedOut } else { Failure::Aborted };
             self.condemned -= 1;
             self.complete_failed(slot, failure, batch);
         }
@@ -116,22 +123,25 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
                 return Serviced { ack: None, more: true, drained: None, gone: false };
             }
             from = slot + 1;
-            let expired = self.slots.record(slot).is_some_and(|r| r.expired);
+            let expired = self.slots.record(slot).is_some_and(|r| r.notes.expired());
             let late = expired && failure == Failure::Reset;
             self.complete_failed(slot, if late { Failure::TimedOut } else { failure }, batch);
         }
         self.condemned = 0;
         let phase = match after {
+            After::Stopped => Phase::Stopped,
             After::Serving => Phase::Serving,
             After::Running => Phase::Running,
             After::Gone => Phase::Gone,
         };
         self.enter(phase);
-        let more = self.phase != Phase::Gone;
+        let more = !matches!(self.phase, Phase::Gone | Phase::Stopped);
         Serviced { ack: None, more, drained: None, gone: false }
     }
 
     pub(super) fn complete_failed(&mut self, slot: u16, failure: Failure, batch: &mut Batch<D>) {
+        let Some(record) = self.slots.record(slot) else { return };
+        self.record.note_failure(record.nexus, record.notes.kind(), failure);
         let Some(finished) = self.slots.finish(slot) else { return };
         let Finished { data, cookie, length: residual, generation } = finished;
         let handle = CommandHandle { slot, generation };

@@ -7,6 +7,7 @@ mod abort;
 mod batch;
 mod counters;
 mod deadlines;
+mod durable;
 mod lifecycle;
 mod shared;
 mod slots;
@@ -24,11 +25,12 @@ pub use ticket::{
 };
 
 use crate::command::{
-    Completion, Cookie, Failure, LengthCheck, LengthMismatch, Outcome, Refusal, Rejected, Request,
-    Transfer,
+    Command, Completion, Cookie, Failure, LengthCheck, LengthMismatch, Outcome, Refusal, Rejected,
+    Request,
 };
 use crate::dispatch::{self, ClassTimeouts};
 use crate::dma::{DataBuffer, Elements, SegmentLimits};
+use crate::durability::{Kind, Record};
 use crate::limits::Limits;
 use crate::port::{BadReply, Delivery, QueuePort, Reply, Transferred, WireTag};
 use crate::sync;
@@ -57,6 +59,8 @@ pub struct IoQueue<P: QueuePort, D: DataBuffer> {
     timeouts: ClassTimeouts,
     vector: Vector,
     counters: Counters,
+    /// What was written, and what the device said of that.
+    record: Record,
 }
 
 /// What the queue may do.
@@ -77,6 +81,7 @@ enum Phase {
 /// The phase that follows [`Phase::Ending`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
+    Stopped,
     Serving,
     Running,
     Gone,
@@ -127,6 +132,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             timeouts,
             vector,
             counters: Counters::default(),
+            record: Record::new(),
         }
     }
 
@@ -147,7 +153,36 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if request.check != LengthCheck::Off {
             return self.submit_compared(request, now);
         }
-        if let Err(reason) = self.admit(request.command.transfer) {
+        if request.command.transfer.direction != Direction::FromDevice {
+            return self.submit_noted(request, now);
+        }
+        self.accept(request, now, |_, _| Kind::Other)
+    }
+
+    /// Apart, so that reads pay for nothing of it.
+    #[inline(never)]
+    fn submit_noted(
+        &mut self,
+        request: Request<D>,
+        now: Instant,
+    ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
+        if request.command.transfer.direction == Direction::None
+            && let Err(reason) = without_direction(request.command.transfer.length)
+        {
+            return Err(self.reject(reason, request));
+        }
+        self.accept(request, now, Record::note)
+    }
+
+    #[inline(always)]
+    fn accept(
+        &mut self,
+        request: Request<D>,
+        now: Instant,
+        note: impl FnOnce(&mut Record, &Command) -> Kind,
+    ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
+        if u64::from(request.command.transfer.length) >= self.accepted {
+            let reason = self.unacceptable(request.command.transfer.length);
             return Err(self.reject(reason, request));
         }
         let Some((name, slot)) = self.slots.next(Self::MASK) else {
@@ -171,7 +206,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         slot.data = Some(request.data);
         self.deadlines.arm(slot.expires);
         let handle = CommandHandle { slot: name.tag.0, generation: slot.generation };
-        let next = slot.issue();
+        let next = slot.issue(note(&mut self.record, &request.command));
         self.slots.issue(next);
         self.counters.submitted += 1;
         sync::publish();
@@ -229,6 +264,11 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         self.phase == Phase::Running
     }
 
+    /// Whether the controller is gone or was stopped for good, and every command has ended.
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Gone
+    }
+
     /// The vector that this queue belongs to.
     pub fn vector(&self) -> Vector {
         self.vector
@@ -272,18 +312,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
                 Err(Rejected { reason, request: request.with_check(check) })
             }
         }
-    }
-
-    #[inline]
-    fn admit(&self, transfer: Transfer) -> Result<(), Refusal> {
-        let Transfer { direction, length } = transfer;
-        if u64::from(length) >= self.accepted {
-            return Err(self.unacceptable(length));
-        }
-        if direction == Direction::None {
-            return without_direction(length);
-        }
-        Ok(())
     }
 
     #[cold]
@@ -353,7 +381,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     #[cold]
     fn complete_detail(&mut self, name: WireTag, batch: &mut Batch<D>) {
         let Some(record) = self.slots.find(name) else { return self.stale(name) };
-        let (length, expired) = (record.length, record.expired);
+        let (length, notes, nexus) = (record.length, record.notes, record.nexus);
         let detail = *self.port.detail();
         let (transferred, overrun) = match detail.transferred {
             Transferred::All => (length, false),
@@ -364,11 +392,20 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
                 Outcome::Failed(Failure::Overrun)
             }
             Delivery::TaskComplete => Outcome::Status(detail.status),
-            Delivery::Failed(Failure::Aborted) if expired => Outcome::Failed(Failure::TimedOut),
+            Delivery::Failed(Failure::Aborted) if notes.expired() => {
+                Outcome::Failed(Failure::TimedOut)
+            }
             Delivery::Failed(failure) => Outcome::Failed(failure),
         };
         let sense_len = usize::from(detail.sense_len).min(SENSE_MAX);
-        self.port.read_sense(name.tag, &mut batch.sense_buffer()[..sense_len]);
+        let sense = &mut batch.sense_buffer()[..sense_len];
+        self.port.read_sense(name.tag, sense);
+        match outcome {
+            Outcome::Status(status) => {
+                self.record.note_sense(nexus, notes.kind(), status, sense);
+            }
+            Outcome::Failed(failure) => self.record.note_failure(nexus, notes.kind(), failure),
+        }
         let Some(finished) = self.slots.finish(name.tag.0) else { return self.stale(name) };
         self.counters.completed += 1;
         let Finished { data, cookie, generation, .. } = finished;

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::deadlines::NEVER;
 use crate::command::{Cookie, Nexus, TargetId};
+use crate::durability::Kind;
 use crate::port::{Generation, Tag, WireTag};
 use crate::time::Instant;
 use scsi_proto::Lun;
@@ -60,8 +61,37 @@ pub(super) struct Slot<D> {
     pub(super) generation: u32,
     next_free: u16,
     pub(super) state: State,
-    /// Whether the deadline passed.
-    pub(super) expired: bool,
+    /// Whether the deadline passed, and what the command is to the books.
+    pub(super) notes: Notes,
+}
+
+/// One byte: the slot has no room for more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Notes(u8);
+
+impl Notes {
+    const EXPIRED: u8 = 0x80;
+
+    const fn new(kind: Kind) -> Self {
+        Self(kind as u8)
+    }
+
+    pub(super) const fn expired(self) -> bool {
+        self.0 & Self::EXPIRED != 0
+    }
+
+    pub(super) fn expire(&mut self) {
+        self.0 |= Self::EXPIRED;
+    }
+
+    pub(super) const fn kind(self) -> Kind {
+        match self.0 & !Self::EXPIRED {
+            1 => Kind::Write,
+            2 => Kind::FuaWrite,
+            3 => Kind::Flush,
+            _ => Kind::Other,
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Slot<&()>>() <= 48, "40 bytes for each tag, and its data");
@@ -77,15 +107,15 @@ impl<D> Slot<D> {
             generation: 0,
             next_free,
             state: State::Free,
-            expired: false,
+            notes: Notes::new(Kind::Other),
         }
     }
 
     /// The device gets the command.
     #[inline]
-    pub(super) fn issue(&mut self) -> NextFree {
+    pub(super) fn issue(&mut self, kind: Kind) -> NextFree {
         self.state = State::Issued;
-        self.expired = false;
+        self.notes = Notes::new(kind);
         NextFree(self.next_free)
     }
 
@@ -245,7 +275,7 @@ impl<D> Slots<D> {
 
     /// The deadline that still matters for a slot.
     pub(super) fn deadline(&self, slot: u16) -> Instant {
-        let waits = |r: &&Slot<D>| r.state >= State::Issued && !r.expired;
+        let waits = |r: &&Slot<D>| r.state >= State::Issued && !r.notes.expired();
         self.record(slot).filter(waits).map_or(NEVER, |record| record.expires)
     }
 

@@ -47,7 +47,7 @@ impl<const BITS: u32> Bench<BITS> {
     }
 
     fn restart_and_open(&mut self) -> Vec<Ended> {
-        self.queue.restart(RestartPermit { vector: Vector(0) });
+        self.queue.restart(RestartPermit { vector: Vector(0), asleep: false });
         self.queue.open(OpenPermit { vector: Vector(0) });
         let ended = self.pass();
         assert!(self.queue.is_open());
@@ -460,13 +460,13 @@ fn b30_gone_touches_nothing_and_ends_everything_once() {
     assert_eq!(rejected.reason, Refusal::Gone);
     // Values that were on their way when the device left must not bring the queue back to life.
     let _ = bench.queue.quiesce();
-    bench.queue.restart(RestartPermit { vector: Vector(0) });
+    bench.queue.restart(RestartPermit { vector: Vector(0), asleep: false });
     bench.queue.open(OpenPermit { vector: Vector(0) });
     let ended = bench.pass();
     assert_eq!(ended, [0, 2, 3].map(|cookie| failed(cookie, Failure::ControllerGone)));
     assert_eq!(bench.pass(), [], "once");
     bench.queue.redeem(ticket, Verdict::Superseded);
-    bench.queue.restart(RestartPermit { vector: Vector(0) });
+    bench.queue.restart(RestartPermit { vector: Vector(0), asleep: false });
     bench.queue.open(OpenPermit { vector: Vector(0) });
     assert_eq!(bench.pass(), []);
     assert_eq!(bench.queue.next_deadline(), None);

@@ -45,6 +45,8 @@ pub struct Quiesced {
 #[must_use = "the queue stays stopped until it gets the permit"]
 pub struct RestartPermit {
     pub(crate) vector: Vector,
+    /// The controller is not started again for now: the commands end, and nothing is touched.
+    pub(crate) asleep: bool,
 }
 
 impl RestartPermit {

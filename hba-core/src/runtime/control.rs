@@ -11,6 +11,7 @@ use core::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::lane::{Lane, Note, Pass};
+use super::observe::ControlSpans;
 use super::platform::{Clock, Platform};
 use super::{AttachError, BATCH, Inner, InnerOf};
 use crate::command::Failure;
@@ -70,6 +71,7 @@ pub struct ControlDriver<P: ControlPort, L: Platform, D: DataBuffer> {
     draining: Option<oneshot::Sender<()>>,
     stop: Option<oneshot::Sender<()>>,
     failure: Option<BringUpError>,
+    spans: ControlSpans,
     sleeping: Vec<(Instant, oneshot::Sender<()>)>,
     /// Vector drivers run as long as these live.
     running: Vec<mpsc::Sender<()>>,
@@ -103,6 +105,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         let clock = platform.clock();
         let mut control = Control::new(port, config.recovery, clock.now());
         control.set_interrupts(true);
+        control.set_mapping(platform.mapping());
         let (reclaimed, receiver) = mpsc::channel(RECLAIMED);
         Self {
             control,
@@ -124,6 +127,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             draining: None,
             stop: None,
             failure: None,
+            spans: ControlSpans::begin(),
             sleeping: Vec::new(),
             running: Vec::new(),
         }
@@ -156,8 +160,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
     pub(super) fn poll_attached(&mut self, cx: &mut Context<'_>) -> Poll<AttachResult<P, L, D>> {
         for _ in 0..TURNS {
             let turn = self.turn(cx)?;
-            let flows = self.control.is_operational() && self.actions.is_empty();
-            if let Some(inner) = self.inner.as_ref().filter(|_| flows) {
+            if let Some(inner) = self.inner.as_ref().filter(|_| self.flows()) {
                 return Poll::Ready(Ok(Arc::clone(inner)));
             }
             if matches!(turn, Turn::Ended) {
@@ -170,6 +173,16 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether every queue accepts requests: it has had its pass since it was opened.
+    fn flows(&self) -> bool {
+        let is_open = |lane: &Lane<P::Queue, L::Registers, D>| {
+            let turn = lane.shared.enter((), |shard, ()| (shard.queue.is_open(), ()));
+            turn.is_ok_and(|turn| turn.leave().words)
+        };
+        let carried = self.control.is_operational() && self.actions.is_empty();
+        carried && self.lanes().iter().all(is_open)
     }
 
     fn wait(&mut self, turn: Turn, cx: &mut Context<'_>) -> Poll<()> {
@@ -414,6 +427,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
 
     fn publish_events(&mut self) {
         while let Some(event) = self.control.poll_event() {
+            self.spans.handle(&event);
             if let ControlEvent::BringUpFailed(error) = event {
                 self.failure = Some(error);
             }
@@ -427,6 +441,8 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         limits.validate().map_err(AttachError::Limits)?;
         let regions = plan.regions.iter().map(|region| self.platform.allocate(region));
         let regions = regions.collect::<Result<Vec<_>, _>>().map_err(AttachError::Memory)?;
+        // A platform may map IDs along with the memory.
+        self.control.set_mapping(self.platform.mapping());
         let ports = self.control.provide_memory(regions).map_err(AttachError::Placement)?;
         let lane = |(port, vector)| {
             let queue = IoQueue::new(port, Vector(vector), &limits, self.timeouts);

@@ -5,6 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::lane::{Lane, Urgency};
+use super::observe::CommandSpan;
 use super::platform::Clock;
 use super::{Answer, ExecuteError};
 use crate::command::{Cookie, Rejected, Request};
@@ -21,6 +22,7 @@ pub struct Execute<'a, Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuff
     lane: &'a Lane<Q, R, D>,
     clock: &'a C,
     urgency: Urgency,
+    span: CommandSpan,
     state: State<D>,
 }
 
@@ -46,11 +48,12 @@ impl<'a, Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Execute<'a
         urgency: Urgency,
         request: Result<Request<D>, (ExecuteError, D)>,
     ) -> Self {
+        let span = CommandSpan::begin(lane.vector, &request);
         let state = match request {
             Ok(request) => State::New(request),
             Err((error, data)) => State::Refused(error, data),
         };
-        Self { lane, clock, urgency, state }
+        Self { lane, clock, urgency, span, state }
     }
 
     #[inline]
@@ -130,6 +133,7 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Future
             State::Sent(asked, permit) => {
                 match this.lane.answers.poll(asked, || cx.waker().clone()) {
                     Polled::Answer((answer, data)) => {
+                        this.span.end(&answer);
                         this.release(permit);
                         return Poll::Ready((Ok(answer), data));
                     }

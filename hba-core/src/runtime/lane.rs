@@ -10,7 +10,7 @@ use crate::command::{Refusal, Rejected, Request};
 use crate::dma::DataBuffer;
 use crate::limits::Limits;
 use crate::port::{Message, QueuePort};
-use crate::queue::{AbortTicket, Batch, DrainMark, IoQueue};
+use crate::queue::{AbortTicket, Batch, DrainMark, IoQueue, Vector};
 use crate::register::{HostWrite, Registers};
 use crate::sync::{Answered, Answers, Busy, Permits, SharedQueue};
 use crate::time::Instant;
@@ -24,6 +24,7 @@ pub(super) struct Shard<Q: QueuePort, D: DataBuffer> {
 
 /// One vector, shared by the tasks that send on it and its driver.
 pub(super) struct Lane<Q: QueuePort, R, D: DataBuffer> {
+    pub(super) vector: Vector,
     pub(super) shared: SharedQueue<Shard<Q, D>>,
     /// One place for each slot of the queue.
     pub(super) answers: Answers<(Answer, D), Waker>,
@@ -72,10 +73,11 @@ impl<Q: QueuePort, R: Registers + Clone, D: DataBuffer> Lane<Q, R, D> {
         registers: R,
         reclaimed: mpsc::Sender<D>,
     ) -> Self {
+        let vector = queue.vector();
         let shared = SharedQueue::new(Shard { queue, closing: false });
         let depth = limits.queue_depth.min(1 << 14);
         let (answers, permits) = (Answers::new(depth), Permits::new(depth, LINE));
-        Self { shared, answers, permits, registers, reclaimed }
+        Self { vector, shared, answers, permits, registers, reclaimed }
     }
 
     /// Submits and writes the doorbell, if nobody else is in.

@@ -44,6 +44,7 @@
 mod control;
 mod execute;
 mod lane;
+mod observe;
 mod platform;
 mod unit;
 mod vector;

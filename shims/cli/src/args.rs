@@ -1,8 +1,9 @@
 //! The command line as types.
 
 use core::fmt;
-use core::num::NonZeroU32;
+use core::num::{NonZeroU16, NonZeroU32};
 use core::str::FromStr;
+use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -10,6 +11,7 @@ use hba_core::fabric::{FaultUnit, RequesterId};
 use scsi_proto::mode::ModeForm;
 use sim_backend::campaign::Profile;
 
+use crate::bench::Mode;
 use crate::controller::{ControllerSpec, DiskPlan};
 use crate::hctl::Hctl;
 use crate::hex::CdbText;
@@ -48,6 +50,13 @@ pub enum Command {
     /// was not is old or new, but whole. A controller without a power switch is reset instead. Ends with PASS or FAIL.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Measure how many commands end in a second, and how long each takes
+    ///
+    /// Keeps commands outstanding on every vector in use and counts those that end. Wall time is what is measured, on
+    /// simulated controllers too: they work on this machine's processors, and their own clock is not looked at. A vector
+    /// has a thread of its own when there are several; MPI 1.x controllers have one.
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
     /// Send one command and show what comes back
     ///
     /// The bytes of the CDB are sent as they are. Direction and length of the data are what is said here and nothing
@@ -68,8 +77,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Show the simulated controller to a virtual machine, whose own driver meets it
     ///
-    /// Waits on a socket for one client that speaks vfio-user, such as QEMU from 10.1 on, and ends when it leaves. Nothing happens
-    /// on it while the guest asks for nothing.
+    /// Waits on a socket for one client that speaks vfio-user, such as QEMU from 10.1 on, and ends when it leaves. Costs
+    /// nothing while the guest is idle.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
     /// Run campaigns against faults and power cuts in virtual time, judged after every event
@@ -84,7 +93,7 @@ pub enum Command {
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Controller and disks")]
 pub struct RigArgs {
-    /// The controller: sim:sas1068, sim:direct or qemu:mptsas1068
+    /// The controller: sim:sas1068, sim:sas2008, sim:sas3008, sim:direct or qemu:mptsas1068
     #[arg(long, value_name = "SPEC", global = true, default_value = "sim:sas1068")]
     pub controller: ControllerSpec,
     /// A disk image; may be given for each disk. Raw, on QEMU also qcow2
@@ -130,6 +139,9 @@ pub struct VerifyArgs {
     /// Make the simulated disks misbehave: the end is FAIL then
     #[arg(long)]
     pub fault: Option<FaultArg>,
+    /// Write a timeline of commands and recovery into FILE, for ui.perfetto.dev; times are the controller's
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 /// The options of `sim`.
@@ -229,6 +241,70 @@ impl fmt::Display for Shard {
     }
 }
 
+/// The options of `bench`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct BenchArgs {
+    /// Which commands
+    #[arg(long, value_name = "MODE", default_value = "randread")]
+    pub rw: Mode,
+    /// Bytes of a command
+    #[arg(long, value_name = "SIZE", default_value = "4K")]
+    pub bs: Size,
+    /// Commands outstanding on each vector
+    #[arg(long, value_name = "N", default_value = "32")]
+    pub depth: NonZeroU32,
+    /// Vectors in use, each with a thread
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub vectors: NonZeroU16,
+    /// How long to measure, after a warm-up of a tenth of that and at most half a second
+    #[arg(long, value_name = "S", default_value = "5")]
+    pub seconds: Seconds,
+    /// Draw latency percentiles and throughput into FILE, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Permit writes to the images of --disk and to what --qemu-arg attaches: what is on them is lost
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Keep the last words of every queue, and show them if something fails; costs time
+    #[arg(long)]
+    pub recorder: bool,
+    /// Write a timeline of all commands into FILE, for ui.perfetto.dev; costs much time
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+/// A time on the command line, 10 ms to a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seconds(pub Duration);
+
+/// Not such a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecondsError;
+
+impl FromStr for Seconds {
+    type Err = SecondsError;
+
+    fn from_str(text: &str) -> Result<Self, SecondsError> {
+        let seconds: f64 = text.parse().map_err(|_| SecondsError)?;
+        let permitted = (0.01..=86_400.0).contains(&seconds);
+        if permitted { Ok(Self(Duration::from_secs_f64(seconds))) } else { Err(SecondsError) }
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.as_secs_f64())
+    }
+}
+
+impl fmt::Display for SecondsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("seconds are a number from 0.01 to 86400")
+    }
+}
+
+impl core::error::Error for SecondsError {}
+
 /// How simulated disks misbehave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[non_exhaustive]
@@ -271,6 +347,9 @@ pub struct SendArgs {
     /// Send it first thing after power-on, without the discovery that clears unit attentions
     #[arg(long)]
     pub no_scan: bool,
+    /// Write a timeline, from bring-up on, into FILE, for ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 /// The options of `decode`.
@@ -433,7 +512,8 @@ impl RigArgs {
         let bytes = self.disk_size.bytes();
         let disks = DiskPlan::new(&self.disk, self.disks, bytes, self.block_size)?;
         let qemu_args = self.qemu_arg.clone();
-        Ok(SessionConfig { controller: self.controller, disks, qemu_args, behaviour })
+        let controller = self.controller;
+        Ok(SessionConfig { controller, disks, qemu_args, behaviour, queues: None, record: false })
     }
 }
 
@@ -451,6 +531,7 @@ impl FaultArg {
 const EXAMPLES: &str = "\
 Examples:
   hba verify                                      the main job, on a simulated SAS1068
+  hba bench --plot bench.svg                      how fast, with a picture
   hba list --disks 8                              eight disks, one to a row
   hba list --controller qemu:mptsas1068           the SAS1068 that QEMU emulates
   hba send --lun 0:0:0:0 --cdb 120000006000 --in 96
@@ -477,6 +558,14 @@ Examples:
   hba verify --fault torn
   hba verify --size 1G --disk-size 1G --depth 128 --io-size 4K-1M
   hba verify --controller qemu:mptsas1068 --disk big.qcow2 --start 4294967200 --size 1M";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  hba bench                                       4 KiB random reads on a simulated SAS1068
+  hba bench --controller sim:direct --vectors 4 --depth 64 --seconds 2
+  hba bench --rw randrw --bs 64K --plot bench.svg
+  hba bench --controller qemu:mptsas1068 --json
+  hba bench --rw write --disk scratch.raw --overwrite";
 
 const SEND_EXAMPLES: &str = "\
 Examples:

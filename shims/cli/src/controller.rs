@@ -17,6 +17,10 @@ use crate::session::SessionError;
 pub enum ControllerSpec {
     /// A register-level simulation of an LSI SAS1068 in this process.
     SimSas1068,
+    /// A register-level simulation of an LSI SAS2008.
+    SimSas2008,
+    /// A register-level simulation of an LSI SAS3008.
+    SimSas3008,
     /// A simulated controller of our own design, with several vectors and reply rings in memory.
     SimDirect,
     /// The LSI SAS1068 that QEMU emulates.
@@ -29,13 +33,21 @@ pub struct UnknownController;
 
 impl ControllerSpec {
     /// All of them, the default first.
-    pub const ALL: [Self; 3] = [Self::SimSas1068, Self::SimDirect, Self::QemuMptsas1068];
+    pub const ALL: [Self; 5] = [
+        Self::SimSas1068,
+        Self::SimSas2008,
+        Self::SimSas3008,
+        Self::SimDirect,
+        Self::QemuMptsas1068,
+    ];
 
     /// As typed.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::SimSas1068 => "sim:sas1068",
+            Self::SimSas2008 => "sim:sas2008",
+            Self::SimSas3008 => "sim:sas3008",
             Self::SimDirect => "sim:direct",
             Self::QemuMptsas1068 => "qemu:mptsas1068",
         }
@@ -44,7 +56,7 @@ impl ControllerSpec {
     /// Whether controller and disks are simulated in this process, with a power switch and faults on demand.
     #[must_use]
     pub const fn is_simulated(self) -> bool {
-        matches!(self, Self::SimSas1068 | Self::SimDirect)
+        !matches!(self, Self::QemuMptsas1068)
     }
 }
 
@@ -197,7 +209,7 @@ mod tests {
         let error = "sim:nvme".parse::<ControllerSpec>().expect_err("no such controller");
         assert_eq!(
             error.to_string(),
-            "the controllers are sim:sas1068, sim:direct, qemu:mptsas1068"
+            "the controllers are sim:sas1068, sim:sas2008, sim:sas3008, sim:direct, qemu:mptsas1068"
         );
     }
 

@@ -7,10 +7,12 @@ use std::process::ExitCode;
 
 use hba_vfio_user::ServeError;
 
+use crate::bench::BenchError;
 use crate::decode::DecodeError;
 use crate::fabric::FabricError;
 use crate::send::SendError;
 use crate::session::SessionError;
+use crate::trace::TraceError;
 use crate::verify::VerifyError;
 
 /// The exit code of the program.
@@ -35,6 +37,10 @@ pub enum CliError {
     Session(SessionError),
     /// `verify`.
     Verify(VerifyError),
+    /// `bench`.
+    Bench(BenchError),
+    /// A trace.
+    Trace(TraceError),
     /// `send`.
     Send(SendError),
     /// `decode`.
@@ -61,7 +67,9 @@ impl CliError {
         let usage = match self {
             Self::Session(error) => error.is_usage(),
             Self::Verify(error) => error.is_usage(),
-            Self::Send(_) | Self::Decode(_) | Self::Fabric(_) | Self::Script { .. } => true,
+            Self::Bench(error) => error.is_usage(),
+            Self::Send(_) | Self::Decode(_) | Self::Fabric(_) => true,
+            Self::Trace(_) | Self::Script { .. } => true,
             Self::Serve(error) => {
                 matches!(error, ServeError::Exists { .. } | ServeError::Bind { .. })
             }
@@ -76,6 +84,8 @@ impl fmt::Display for CliError {
         match self {
             Self::Session(error) => error.fmt(f),
             Self::Verify(error) => error.fmt(f),
+            Self::Bench(error) => error.fmt(f),
+            Self::Trace(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
             Self::Fabric(error) => error.fmt(f),
@@ -97,6 +107,18 @@ impl From<SessionError> for CliError {
 impl From<VerifyError> for CliError {
     fn from(error: VerifyError) -> Self {
         Self::Verify(error)
+    }
+}
+
+impl From<BenchError> for CliError {
+    fn from(error: BenchError) -> Self {
+        Self::Bench(error)
+    }
+}
+
+impl From<TraceError> for CliError {
+    fn from(error: TraceError) -> Self {
+        Self::Trace(error)
     }
 }
 

@@ -23,6 +23,7 @@
 extern crate alloc;
 
 pub mod args;
+pub mod bench;
 pub mod controller;
 pub mod decode;
 pub mod doctor;
@@ -36,6 +37,7 @@ mod serve;
 pub mod session;
 pub mod sim;
 pub mod size;
+pub mod trace;
 pub mod verify;
 
 mod error;

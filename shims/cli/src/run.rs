@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use crate::args::{Args, Command};
 use crate::output::{Output, note};
-use crate::{CliError, Exit, decode, doctor, list, send, serve, sim, verify};
+use crate::{CliError, Exit, bench, decode, doctor, list, send, serve, sim, verify};
 
 /// Runs the program with its command line, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -31,6 +31,7 @@ fn execute(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
     match &args.command {
         Command::List => list::run(&args.rig, output),
         Command::Verify(options) => verify::run(&args.rig, options, output),
+        Command::Bench(options) => bench::run(&args.rig, options, output),
         Command::Send(options) => send::run(&args.rig, options, output),
         Command::Decode(options) => decode::run(&args.rig, options, output),
         Command::Doctor(options) => doctor::run(&args.rig, options, output),
@@ -50,7 +51,7 @@ fn explain(error: &clap::Error) -> Exit {
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             note(
-                "what to do? list, verify, send, decode, doctor, serve or sim; hba --help says more",
+                "what to do? list, verify, bench, send, decode, doctor, serve or sim; hba --help says more",
             );
             Exit::Usage
         }
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(
             line(&["hba", "--controller", "sim:x", "list"]),
             "invalid value 'sim:x' for '--controller <SPEC>': \
-             the controllers are sim:sas1068, sim:direct, qemu:mptsas1068"
+             the controllers are sim:sas1068, sim:sas2008, sim:sas3008, sim:direct, qemu:mptsas1068"
         );
         assert_eq!(
             line(&["hba", "send", "--cdb", "00"]),

@@ -6,7 +6,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use hba_core::command::{Cookie, Outcome, Request, Transfer};
-use hba_core::host::Answer;
+use hba_core::host::Data;
+use hba_core::runtime::Answer;
 use scsi_proto::{Sense, Status};
 use serde::Serialize;
 
@@ -14,23 +15,26 @@ use crate::args::{RigArgs, SendArgs};
 use crate::hex;
 use crate::output::Output;
 use crate::session::{Session, SessionError, SimBehaviour};
+use crate::trace::{Trace, TraceFile, wall_clock};
 use crate::{CliError, Exit};
 
 /// Sends one command.
 pub(crate) fn run(rig: &RigArgs, args: &SendArgs, output: &mut Output) -> Result<Exit, CliError> {
     let payload = Payload::of(args)?;
     let file = args.data_out.as_deref().map(create).transpose()?;
+    let trace = args.trace.as_deref().map(TraceFile::create).transpose()?;
+    let trace = trace.map(|file| file.start(wall_clock()));
     let mut session = Session::open(rig.session(SimBehaviour::default())?)?;
     if args.no_scan {
         session.driver().bring_up().map_err(SessionError::from)?;
     } else {
         session.attach()?;
     }
-    let answer = execute(&mut session, args, &payload)?;
+    let (answer, buffer) = execute(&mut session, args, &payload)?;
     session.close()?;
-    let Answer { completion, sense } = &answer;
-    let mut data = vec![0; if payload.is_in() { completion.transferred as usize } else { 0 }];
-    if let Some(buffer) = &completion.data {
+    trace.map_or(Ok(()), Trace::finish)?;
+    let mut data = vec![0; if payload.is_in() { answer.transferred as usize } else { 0 }];
+    if let Some(buffer) = &buffer {
         buffer.read(&mut data);
     }
     if let Some((mut file, path)) = file {
@@ -38,13 +42,13 @@ pub(crate) fn run(rig: &RigArgs, args: &SendArgs, output: &mut Output) -> Result
         file.write_all(&data).map_err(failed)?;
         data.clear();
     }
-    let report = Report::new(&answer, sense, &data);
+    let report = Report::new(&answer, &data);
     if rig.json {
         output.json(&report)?;
     } else {
         report.print(&data, output)?;
     }
-    let good = matches!(completion.outcome, Outcome::Status(Status::GOOD | Status::CONDITION_MET));
+    let good = matches!(answer.outcome, Outcome::Status(Status::GOOD | Status::CONDITION_MET));
     Ok(if good { Exit::Pass } else { Exit::Failure })
 }
 
@@ -88,7 +92,11 @@ impl Payload {
     }
 }
 
-fn execute(session: &mut Session, args: &SendArgs, payload: &Payload) -> Result<Answer, CliError> {
+fn execute(
+    session: &mut Session,
+    args: &SendArgs,
+    payload: &Payload,
+) -> Result<(Answer, Data), CliError> {
     let driver = session.driver();
     let transfer = payload.transfer();
     let permitted = driver.limits().map_or(0, |limits| limits.transfer_max);
@@ -136,17 +144,17 @@ struct SenseReport {
 }
 
 impl Report {
-    fn new(answer: &Answer, sense: &[u8], data: &[u8]) -> Self {
-        let (status, failure) = match answer.completion.outcome {
+    fn new(answer: &Answer, data: &[u8]) -> Self {
+        let (status, failure) = match answer.outcome {
             Outcome::Status(status) => (Some(status.to_string()), None),
             Outcome::Failed(failure) => (None, Some(failure.to_string())),
         };
         Self {
             status,
             failure,
-            sense: (!sense.is_empty()).then(|| SenseReport::new(sense)),
-            transferred: answer.completion.transferred,
-            residual: answer.completion.residual,
+            sense: (!answer.sense.is_empty()).then(|| SenseReport::new(&answer.sense)),
+            transferred: answer.transferred,
+            residual: answer.residual,
             data: hex::plain(data),
         }
     }

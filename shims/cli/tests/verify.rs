@@ -149,10 +149,20 @@ fn a_device_error_is_told_in_words() {
     let qemu = ["-blockdev", &node, "-device", "scsi-hd,bus=hba.0,scsi-id=3,drive=bad"];
     let qemu = qemu.iter().flat_map(|argument| ["--qemu-arg", argument]).collect::<Vec<_>>();
     let ran = verify("qemu:mptsas1068", &[&["--disks", "1"], &qemu[..]].concat());
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let lines: Vec<_> = ran.stderr.lines().collect();
     assert_eq!(
-        ran.failed(3),
-        "0:0:3:0: flush: CHECK CONDITION, ABORTED COMMAND, I/O PROCESS TERMINATED (B/00/06)"
+        lines.last(),
+        Some(
+            &"hba: 0:0:3:0: flush: CHECK CONDITION, ABORTED COMMAND, I/O PROCESS TERMINATED (B/00/06)"
+        )
     );
+    // What the flight recorder has before it: the flush that failed, its doorbell, its reply.
+    assert!(lines.contains(&"hba: the last words of vector 0 so far"), "{}", ran.stderr);
+    let record = |text: &str| lines.iter().rposition(|line| line.contains(text));
+    let flush = record("SYNCHRONIZE CACHE(10) to 0:3:0").expect("the flush");
+    assert!(lines[flush + 1].contains("doorbell 0x40 = 0x"), "{}", ran.stderr);
+    assert!(record("with particulars") > Some(flush), "{}", ran.stderr);
 }
 
 #[test]

@@ -73,4 +73,4 @@ fn level(qtest: &SharedQtest) -> bool {
 const PCI_INPUTS: u64 = 0xff << 16;
 
 /// Short against the round trip of one register access.
-const POLL: Duration = Duration::from_micros(20);
+pub(crate) const POLL: Duration = Duration::from_micros(20);

@@ -50,6 +50,7 @@ mod platform;
 mod process;
 mod qmp;
 mod qtest;
+mod reactor;
 
 pub use config::{Config, Controller, InterruptMode};
 pub use disk::{BlockFilter, DiskConfig, DiskSource, ImageFormat};
@@ -61,5 +62,6 @@ pub use pci::{Bar, BarSpace, PciError, PciFunction};
 pub use platform::QemuPlatform;
 pub use qmp::{Qmp, QmpError, Throttle};
 pub use qtest::{QemuRegisters, QtestError};
+pub use reactor::{AsyncQemuInterrupt, AsyncQemuPlatform, QemuClock, QemuHandle};
 /// The JSON types of [`Qmp::execute`] and of the option maps.
 pub use serde_json;

@@ -135,7 +135,7 @@ fn write_registers(function: &mut Function, offset: u64, data: &[u8]) {
     } else if let Ok(bytes) = <[u8; 4]>::try_from(data) {
         function.model.write(at, u32::from_le_bytes(bytes));
     }
-    function.deliver();
+    function.take_word();
 }
 
 impl ServerBackend for Backend {

@@ -1,5 +1,7 @@
 //! What configuration space says about each part.
 
+use sim_backend::mpi2::PciIdentity;
+
 /// A controller as PCI sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -99,6 +101,36 @@ impl Part {
                 Capability::PciX { at: 0x68 },
                 Capability::Msix { at: 0xb0, vectors: 1, table: 0x2000, pending: 0x3000 },
             ],
+        }
+    }
+
+    /// A part of the MPI 2.x family: PCI Express, and the numbers that the model knows of itself.
+    #[must_use]
+    pub fn express(pci: &PciIdentity) -> Self {
+        let bars = [
+            Bar::Io(pci.io_len),
+            Bar::Memory64(pci.registers_len),
+            Bar::None,
+            Bar::Memory64(pci.diagnostic_len),
+            Bar::None,
+            Bar::None,
+        ];
+        let (vectors, table, pending) = (pci.msix_vectors, pci.msix_table, pci.msix_pending);
+        let capabilities = vec![
+            Capability::PowerManagement { at: pci.power_management, version: 3, keeps_state: true },
+            Capability::Express { at: pci.express, generation: pci.link_generation },
+            Capability::Msi { at: pci.msi },
+            Capability::Msix { at: pci.msix, vectors, table, pending },
+        ];
+        Self {
+            vendor: pci.vendor,
+            device: pci.device,
+            subsystem_vendor: pci.subsystem_vendor,
+            subsystem: pci.subsystem,
+            revision: pci.revision,
+            class: pci.class,
+            bars,
+            capabilities,
         }
     }
 

@@ -37,7 +37,17 @@ const BUDGET: u32 = 16;
 impl Function {
     /// Lets the model work for a while and passes its interrupts on. Returns whether there is more to do now.
     pub(crate) fn work(&mut self) -> bool {
-        let progress = self.model.run(self.now(), BUDGET);
+        self.work_within(BUDGET)
+    }
+
+    /// As [`work`](Self::work), for the first unit of work only: the controller takes a doorbell word before the next one is
+    /// there, for firmware that does not wait.
+    pub(crate) fn take_word(&mut self) {
+        self.work_within(1);
+    }
+
+    fn work_within(&mut self, budget: u32) -> bool {
+        let progress = self.model.run(self.now(), budget);
         self.deliver();
         progress.more
     }

@@ -1,12 +1,14 @@
 //! A client without a guest: it negotiates, looks at the device, lends memory, starts the controller and waits for interrupts.
 
+extern crate alloc;
+
+use alloc::sync::Arc;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use hba_core::register::{ALL_ONES, RegOffset, Registers};
@@ -242,6 +244,17 @@ fn a_reset_leaves_the_power_on_state_and_a_fault_can_be_asked_for() {
         guest.remote.set_plugged(1, false).expect_err("no disk").to_string(),
         "there is no disk 1"
     );
+    guest.end();
+}
+
+#[test]
+fn a_word_is_taken_before_the_next_one_is_there() {
+    let mut guest = Guest::new("words");
+    // IOC facts as firmware does it: nothing is waited for.
+    for word in [0x4203 << 16, 0x03 << 24, 0, 0x77] {
+        guest.write32(DOORBELL, word);
+    }
+    assert_eq!(guest.read32(DOORBELL) & 0xffff, 0x0105, "the first half word of the reply");
     guest.end();
 }
 

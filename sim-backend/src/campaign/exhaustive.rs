@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn every_workload_comes_once() {
         let alphabet = 12;
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = alloc::collections::BTreeSet::new();
         for number in 0..workloads(2) {
             let ops = workload(number, 2, alphabet);
             assert!(seen.insert(ops.iter().map(|op| (op.kind, op.lba)).collect::<Vec<_>>()));

@@ -182,7 +182,9 @@ impl DirectControl {
     fn scan(&mut self, next: u16, now: Instant, registers: &mut dyn Registers) -> BringUp {
         let all = self.targets.len() as u16;
         let end = next.saturating_add(SCAN_STEP).min(all);
-        (next..end).for_each(|id| self.look_at_target(id, registers));
+        for id in next..end {
+            self.look_at_target(id, registers, true);
+        }
         if end < all {
             self.step = Step::Scan { next: end };
             return BringUp::Serving(now);
@@ -191,8 +193,8 @@ impl DirectControl {
         BringUp::Ready
     }
 
-    /// Compares one target address with what was known of it.
-    fn look_at_target(&mut self, id: u16, registers: &mut dyn Registers) {
+    /// Compares one target address with what was known of it. A survey reports what is there, known or not.
+    fn look_at_target(&mut self, id: u16, registers: &mut dyn Registers, survey: bool) {
         registers.write32(TARGET_SELECT, id.into());
         let low = registers.read32(TARGET_NAME_LOW);
         let high = registers.read32(TARGET_NAME_HIGH);
@@ -203,7 +205,7 @@ impl DirectControl {
             _ => return,
         };
         let Some(known) = self.targets.get_mut(usize::from(id)) else { return };
-        if *known == found {
+        if *known == found && !(survey && found.is_some()) {
             return;
         }
         *known = found;
@@ -297,7 +299,7 @@ impl ControlPort for DirectControl {
         let event = match (topic, u16::try_from(subject)) {
             (Topic::TASK_MANAGEMENT, _) => self.take_answer(TaskManagementId(subject), code),
             (Topic::TARGET, Ok(id)) if usize::from(id) < self.targets.len() => {
-                return self.look_at_target(id, registers);
+                return self.look_at_target(id, registers, false);
             }
             (Topic::TARGET, _) => PortEvent::BadReply(BadReply::UnknownTag { raw: subject }),
             (Topic(topic), _) => PortEvent::Vendor { code: topic.into(), data: subject },

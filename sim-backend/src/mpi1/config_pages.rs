@@ -147,7 +147,16 @@ impl Mpi1Controller {
         let rate = if self.topology.target(phy).is_some() { RATE_30 } else { RATE_FAILED };
         let handle = self.attached_handle(phy);
         body.u8(phy as u8).zeros(2).u8(rate).u32(self.attached_info(phy));
-        body.u16(handle).u16(handle).u32(0);
+        body.u16(handle).u16(self.owner_handle(phy)).u32(0);
+    }
+
+    /// Who a phy belongs to: the controller. QEMU names the device behind the phy here.
+    fn owner_handle(&self, phy: usize) -> u16 {
+        if self.personality.behaviour.qemu_pages {
+            self.attached_handle(phy)
+        } else {
+            self.phy_handle(phy)
+        }
     }
 
     fn sas_phy_page(&self, number: u8, address: u32) -> Result<Page, NoPage> {
@@ -163,7 +172,8 @@ impl Mpi1Controller {
             0 => {
                 let handle = self.attached_handle(phy);
                 let info = u32::from(self.topology.target(phy).is_some());
-                body.u16(handle).zeros(2).u64(self.personality.identity.sas_address);
+                let owner = self.owner_handle(phy);
+                body.u16(owner).zeros(2).u64(self.personality.identity.sas_address);
                 body.u16(handle).u8(phy as u8).zeros(1).u32(info);
                 Ok(body.u8(RATES_15_TO_30).u8(RATES_15_TO_30).zeros(6).page(1))
             }

@@ -11,6 +11,7 @@ pub(crate) mod function {
     pub(crate) const PORT_ENABLE: u8 = 0x06;
     pub(crate) const EVENT_NOTIFICATION: u8 = 0x07;
     pub(crate) const EVENT_ACK: u8 = 0x08;
+    pub(crate) const FW_UPLOAD: u8 = 0x12;
     pub(crate) const SAS_IO_UNIT_CONTROL: u8 = 0x1b;
     pub(crate) const DIAG_BUFFER_POST: u8 = 0x1d;
     pub(crate) const DIAG_RELEASE: u8 = 0x1e;

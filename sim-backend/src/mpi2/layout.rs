@@ -355,6 +355,44 @@ wire! {
         ioc_log_info: U32,
     }
 
+    /// `MPI25_FW_UPLOAD_REQUEST` with one IEEE element.
+    FwUpload, 48 {
+        image_type: u8,
+        reserved_1: u8,
+        chain_offset: u8,
+        function: u8,
+        reserved_2: U16,
+        reserved_3: u8,
+        msg_flags: u8,
+        vp_id: u8,
+        vf_id: u8,
+        reserved_4: U16,
+        reserved_5: [U32; 3],
+        image_offset: U32,
+        image_size: U32,
+        sge_address: U64,
+        sge_length: U32,
+        sge_flags: U32,
+    }
+
+    /// `MPI2_FW_UPLOAD_REPLY`.
+    FwUploadReply, 24 {
+        image_type: u8,
+        reserved_1: u8,
+        msg_length: u8,
+        function: u8,
+        reserved_2: U16,
+        reserved_3: u8,
+        msg_flags: u8,
+        vp_id: u8,
+        vf_id: u8,
+        reserved_4: U16,
+        reserved_5: U16,
+        ioc_status: U16,
+        ioc_log_info: U32,
+        actual_image_size: U32,
+    }
+
     /// `MPI2_EVENT_DATA_SAS_TOPOLOGY_CHANGE_LIST` with one phy.
     TopologyChange, 16 {
         enclosure_handle: U16,
@@ -436,6 +474,8 @@ mod tests {
         assert_eq!(offset_of!(Config, page_address), 0x18);
         assert_eq!(offset_of!(Config, sge), 0x1c);
         assert_eq!(offset_of!(SasIoUnitControl, phy_num), 0x0e);
+        assert_eq!(offset_of!(FwUpload, image_size), 0x1c);
+        assert_eq!(offset_of!(FwUpload, sge_length), 0x28);
         assert_eq!(offset_of!(TopologyChange, attached_dev_handle), 0x0c);
         assert_eq!(offset_of!(EnclosureChange, phy_bits), 0x10);
         assert_eq!(offset_of!(SasDeviceStatusChange, sas_address), 0x0c);

@@ -50,6 +50,7 @@ impl Mpi2Controller {
             (function::EVENT_NOTIFICATION, _) => self.handle_event_notification(message, via),
             (function::EVENT_ACK, _) => self.handle_event_ack(message, via),
             (function::SAS_IO_UNIT_CONTROL, _) => self.handle_sas_control(message, via),
+            (function::FW_UPLOAD, _) => self.handle_fw_upload(message, via),
             (function::DIAG_BUFFER_POST, _) => self.handle_diag_buffer_post(message, via),
             (function::DIAG_RELEASE, _) => self.handle_diag_release(message, via),
             // RAID, firmware, passthrough of other protocols, toolbox: not on these parts, or not in this model.

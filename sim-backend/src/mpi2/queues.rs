@@ -84,6 +84,8 @@ pub(super) struct FreeQueue {
     base: BusAddr,
     depth: u16,
     host: u16,
+    /// The host has written an index.
+    started: bool,
     /// Frames that were given and not used yet, oldest first.
     frames: VecDeque<u32>,
     /// The same frames.
@@ -100,23 +102,37 @@ impl FreeQueue {
 
     /// A queue of which the host has given nothing.
     pub(super) const fn new(base: BusAddr, depth: u16) -> Self {
-        Self { base, depth, host: 0, frames: VecDeque::new(), held: BTreeSet::new() }
+        Self {
+            base,
+            depth,
+            host: 0,
+            started: false,
+            frames: VecDeque::new(),
+            held: BTreeSet::new(),
+        }
     }
 
     pub(super) const fn depth(&self) -> u16 {
         self.depth
     }
 
-    /// The places of the entries that the host gives with this index, which is taken.
-    pub(super) fn set_host(&mut self, index: u32) -> Result<Vec<BusAddr>, BadIndex> {
+    /// The places of the entries that the host gives with this index, which is taken. None for an index that goes back,
+    /// which is not taken: nobody gives more than half a queue at once, but after the first time.
+    pub(super) fn set_host(&mut self, index: u32) -> Result<Option<Vec<BusAddr>>, BadIndex> {
         let index = u16::try_from(index).ok().filter(|index| *index < self.depth);
         let index = index.ok_or(BadIndex)?;
+        let ahead = (u32::from(index) + u32::from(self.depth) - u32::from(self.host))
+            % u32::from(self.depth);
+        if self.started && ahead > u32::from(self.depth / 2) {
+            return Ok(None);
+        }
+        self.started = true;
         let mut places = Vec::new();
         while self.host != index {
             places.push(self.base.offset(u64::from(self.host) * Self::ENTRY));
             self.host = if self.host + 1 == self.depth { 0 } else { self.host + 1 };
         }
-        Ok(places)
+        Ok(Some(places))
     }
 
     /// A frame that was found in an entry.
@@ -159,15 +175,17 @@ mod tests {
     #[test]
     fn frames_are_given_by_moving_the_index() {
         let mut queue = FreeQueue::new(BusAddr::new(0x1000), 4);
-        assert_eq!(queue.set_host(3).map(|places| places.len()), Ok(3));
+        let places = queue.set_host(3).expect("an index of the queue");
+        assert_eq!(places.map(|places| places.len()), Some(3));
         assert_eq!(
             [queue.give(1), queue.give(2), queue.give(1)],
             [Ok(()), Ok(()), Err(GivenTwice)]
         );
         assert_eq!([queue.take(), queue.take(), queue.take()], [Some(1), Some(2), None]);
         assert_eq!(queue.give(1), Ok(()), "after it was used");
-        let places = queue.set_host(0).expect("one more entry");
-        assert_eq!(places, [BusAddr::new(0x100c)]);
+        assert_eq!(queue.set_host(0), Ok(Some(vec![BusAddr::new(0x100c)])), "one more entry");
+        assert_eq!(queue.set_host(3), Ok(None), "back: two handlers have overtaken each other");
+        assert_eq!(queue.set_host(1), Ok(Some(vec![BusAddr::new(0x1000)])), "and nothing is lost");
         assert_eq!(queue.set_host(4), Err(BadIndex));
     }
 }

@@ -186,7 +186,12 @@ impl Mpi2Controller {
     fn post_descriptor(&mut self, vector: u8, descriptor: [u8; 8]) -> Result<(), Unsent> {
         let init = self.init.as_mut().ok_or(Unsent::Starved)?;
         let queue = init.posts.get_mut(usize::from(vector)).ok_or(Unsent::Starved)?;
+        let index = queue.next();
         let at = queue.advance().ok_or(Unsent::Starved)?;
+        // Hardware does not look: the host would take this entry before it is written.
+        if self.memory.read_u64(at).is_ok_and(|found| found != u64::MAX) {
+            self.violations.record(Violation::NotRestored { vector, index });
+        }
         let written = self.memory.write(at, &descriptor);
         written.map_err(|fault| Violation::Memory { what: "a reply post queue", fault })?;
         self.interrupts.posted(vector);
@@ -199,19 +204,22 @@ impl Mpi2Controller {
             return self.index_too_early(REPLY_FREE_HOST_INDEX);
         };
         let depth = init.free.depth();
-        let Ok(places) = init.free.set_host(index) else {
-            return self.fault(Violation::FreeIndex { index, depth });
+        let places = match init.free.set_host(index) {
+            Ok(Some(places)) => places,
+            Ok(None) => return self.note(Violation::FreeIndexBack { index }),
+            Err(_) => return self.fault(Violation::FreeIndex { index, depth }),
         };
         for place in places {
-            let given = self.memory.read_u32(place);
-            let given = given
-                .map_err(|fault| Violation::Memory { what: "the reply free queue", fault })
-                .and_then(|address| {
-                    let given = init.free.give(address);
-                    given.map_err(|_| Violation::FrameTwice { address })
-                });
-            if let Err(violation) = given {
-                return self.fault(violation);
+            match self.memory.read_u32(place) {
+                // Hardware would use it twice.
+                Ok(address) if init.free.give(address).is_err() => {
+                    self.violations.record(Violation::FrameTwice { address });
+                }
+                Ok(_) => {}
+                Err(fault) => {
+                    let what = "the reply free queue";
+                    return self.fault(Violation::Memory { what, fault });
+                }
             }
         }
     }

@@ -134,7 +134,7 @@ impl Walk<'_> {
             }
             let simple = self.simple(bytes, at)?;
             let used = simple.segment.len.min(*left);
-            if used == 0 && !(simple.ends_list && *left == 0) {
+            if used == 0 && !(simple.ends_list && *left == 0 && simple.segment.len == 0) {
                 let spare = if *left == 0 { SglProblem::NoEnd } else { SglProblem::Empty };
                 return Err(spare);
             }
@@ -271,4 +271,123 @@ fn u32_at(bytes: &[u8], at: usize) -> Result<u32, SglProblem> {
 fn u64_at(bytes: &[u8], at: usize) -> Result<u64, SglProblem> {
     let (low, high) = (u32_at(bytes, at)?, u32_at(bytes, at + 4)?);
     Ok(u64::from(high) << 32 | u64::from(low))
+}
+
+#[cfg(test)]
+mod tests {
+    use hba_core::dma::DmaRegion;
+
+    use super::*;
+    use crate::memory::SimMemory;
+
+    const END: u32 = 0xd100_0000;
+    const IEEE: Format = Format::Ieee { ends: true };
+
+    fn bytes(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// A chain segment in host memory.
+    fn segment(memory: &SimMemory, words: &[u32]) -> DmaRegion {
+        let mut region = memory.allocate(words.len() * 4, 16).unwrap();
+        region.write_bytes(0, &bytes(words));
+        region
+    }
+
+    /// A data-in list that begins with the frame: its pieces, or what is wrong with it.
+    fn walk(
+        memory: &SimMemory,
+        format: Format,
+        frame: &[u32],
+        chain_offset: u8,
+        len: u32,
+    ) -> Result<Vec<(u64, u32)>, SglProblem> {
+        let walk = Walk {
+            memory: &memory.device(),
+            format,
+            frame: &bytes(frame),
+            first: 0,
+            chain_offset,
+            len,
+            direction: Direction::FromDevice,
+            max_chain_depth: 3,
+            max_chain_len: 128,
+        };
+        let segments = walk.segments()?;
+        Ok(segments.iter().map(|s| (s.addr.raw(), s.len)).collect())
+    }
+
+    #[test]
+    fn mpi_elements_of_both_widths() {
+        let memory = SimMemory::new(1 << 16);
+        let list = [0x1000_0010, 0x1000, END | 0x0200_0020, 0x2000, 0x5];
+        let all = vec![(0x1000, 16), (0x5_0000_2000, 32)];
+        assert_eq!(walk(&memory, Format::Mpi, &list, 0, 48), Ok(all));
+        let cut = vec![(0x1000, 16), (0x5_0000_2000, 4)];
+        assert_eq!(walk(&memory, Format::Mpi, &list, 0, 20), Ok(cut), "the last may be longer");
+        assert_eq!(walk(&memory, Format::Mpi, &list, 0, 49), Err(SglProblem::TooShort));
+        assert_eq!(walk(&memory, Format::Mpi, &list, 0, 16), Err(SglProblem::NoEnd));
+    }
+
+    #[test]
+    fn mpi_flags_are_checked() {
+        let memory = SimMemory::new(1 << 16);
+        for (flags, problem) in [
+            (END | 0x0400_0008, SglProblem::Direction),
+            (END | 0x0800_0008, SglProblem::AddressSpace),
+            (0x0000_0008, SglProblem::ElementType),
+            (0x9100_0008, SglProblem::NoEnd),
+            (0x1000_0000, SglProblem::Empty),
+            (0x9000_0008, SglProblem::TooShort),
+        ] {
+            let list = [flags, 0x1000];
+            let found = walk(&memory, Format::Mpi, &list, 0, 16);
+            assert_eq!(found, Err(problem), "{flags:#x}");
+        }
+        let open = [0x1000_0008, 0x1000];
+        assert_eq!(walk(&memory, Format::Mpi, &open, 0, 16), Err(SglProblem::OutOfRoom));
+    }
+
+    #[test]
+    fn chains_have_their_rules() {
+        let memory = SimMemory::new(1 << 16);
+        let last = segment(&memory, &[0x2000, 0, 8, 0x4000_0000]);
+        let frame = |len: u32, flags: u32| {
+            [0x1000, 0, 8, 0, last.bus().low(), last.bus().high(), len, flags]
+        };
+        let chained = |len, flags| walk(&memory, IEEE, &frame(len, flags), 1, 16);
+        assert_eq!(chained(16, 0x8000_0000), Ok(vec![(0x1000, 8), (0x2000, 8)]));
+        assert_eq!(chained(0, 0x8000_0000), Err(SglProblem::ChainLength));
+        assert_eq!(chained(12, 0x8000_0000), Err(SglProblem::ChainLength), "no whole element");
+        assert_eq!(chained(144, 0x8000_0000), Err(SglProblem::ChainLength), "too long");
+        assert_eq!(chained(128, 0x8000_0000), Err(SglProblem::ChainMemory), "past its end");
+        assert_eq!(chained(16, 0), Err(SglProblem::ElementType));
+        assert_eq!(chained(16, 0x8300_0000), Err(SglProblem::AddressSpace));
+        assert_eq!(chained(16, 0xc000_0000), Err(SglProblem::Reserved));
+        let unchained = walk(&memory, IEEE, &frame(16, 0x8000_0000), 0, 16);
+        assert_eq!(unchained, Err(SglProblem::ElementType), "no chain offset, no chain");
+    }
+
+    #[test]
+    fn a_chain_to_itself_ends() {
+        let memory = SimMemory::new(1 << 16);
+        let mut ring = memory.allocate(32, 16).unwrap();
+        let (low, high) = (ring.bus().low(), ring.bus().high());
+        let words = [0x1000, 0, 1, 0, low, high, 32, 0x8001_0000];
+        ring.write_words(0, words);
+        assert_eq!(walk(&memory, IEEE, &words, 1, 1000), Err(SglProblem::ChainDepth));
+    }
+
+    #[test]
+    fn without_an_end_mark_the_data_ends_the_list() {
+        let memory = SimMemory::new(1 << 16);
+        let format = Format::Ieee { ends: false };
+        let list = [0x1000, 0, 8, 0, 0x2000, 0, 8, 0];
+        let all = vec![(0x1000, 8), (0x2000, 8)];
+        assert_eq!(walk(&memory, format, &list, 0, 16), Ok(all));
+        assert_eq!(walk(&memory, format, &list, 1, 8), Ok(vec![(0x1000, 8)]), "before a chain");
+        assert_eq!(walk(&memory, format, &list, 0, 17), Err(SglProblem::OutOfRoom));
+        let marked = [0x1000, 0, 8, 0x4000_0000];
+        assert_eq!(walk(&memory, format, &marked, 0, 8), Err(SglProblem::Reserved));
+    }
 }

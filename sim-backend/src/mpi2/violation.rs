@@ -111,7 +111,20 @@ pub enum Violation {
         /// Entries of the queue.
         depth: u16,
     },
-    /// A reply frame was given that the controller has already.
+    /// An entry of a reply post queue that was given back is not all ones: in the next round the host would take what is
+    /// in it for a new reply.
+    NotRestored {
+        /// The queue.
+        vector: u8,
+        /// The entry.
+        index: u16,
+    },
+    /// A reply free index that goes back: handlers of two vectors have overtaken each other. It is not taken.
+    FreeIndexBack {
+        /// The index.
+        index: u32,
+    },
+    /// A reply frame was given that the controller has already. It is not taken again.
     FrameTwice {
         /// Low half of its address.
         address: u32,
@@ -203,6 +216,8 @@ impl Violation {
             Self::FreeIndex { .. } => 0x510e,
             Self::FrameTwice { .. } => 0x510f,
             Self::PostIndex { .. } => 0x5110,
+            Self::FreeIndexBack { .. } => 0x5114,
+            Self::NotRestored { .. } => 0x5115,
             Self::Init { .. } => 0x5111,
             Self::Field { .. } => 0x5112,
             Self::ScatterList { .. } => 0x5113,
@@ -291,6 +306,13 @@ impl fmt::Display for Violation {
             Self::FreeIndex { index, depth } => {
                 write!(f, "reply free index {index} is beyond the {depth} entries of the queue")
             }
+            Self::NotRestored { vector, index } => {
+                write!(
+                    f,
+                    "entry {index} of the reply post queue of vector {vector} is not all ones"
+                )
+            }
+            Self::FreeIndexBack { index } => write!(f, "reply free index {index} goes back"),
             Self::FrameTwice { address } => {
                 write!(f, "the reply frame at {address:#010x} was given twice")
             }

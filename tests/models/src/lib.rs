@@ -8,6 +8,8 @@
 
 pub mod checker;
 pub mod dispatch;
+#[cfg(shuttle)]
+pub mod facade;
 pub mod machine;
 pub mod rig;
 pub mod scenario;

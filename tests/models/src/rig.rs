@@ -29,6 +29,7 @@ pub type Tables = Arc<Checked<u32>>;
 /// The data path of one vector: a reply ring in memory, names with `BITS` bits of generation.
 #[derive(Debug)]
 pub struct ModelPort<const BITS: u32> {
+    vector: u32,
     ring: PhaseRing<Ring>,
     tables: Tables,
 }
@@ -54,7 +55,7 @@ impl<const BITS: u32> QueuePort for ModelPort<BITS> {
     ) -> Result<RegisterWrite, Unsendable> {
         self.tables.read(|_| ());
         let value = u32::from(name.tag.0) | name.generation.0 << 16;
-        Ok(RegisterWrite { offset: RegOffset(0), value })
+        Ok(RegisterWrite { offset: RegOffset(self.vector), value })
     }
 
     fn next_reply(&mut self) -> Reply {
@@ -125,6 +126,35 @@ pub struct ModelControl<const BITS: u32> {
     events: Vec<PortEvent>,
 }
 
+impl<const BITS: u32> ModelControl<BITS> {
+    /// Queues of `depth` slots, rings of four entries.
+    pub fn new(vectors: usize, depth: u16) -> (Self, Vec<DeviceRing>, Tables) {
+        let rings: Vec<_> = (0..vectors).map(|_| DeviceRing::new(4)).collect();
+        let tables = Arc::new(Checked::new(0));
+        let limits = Limits {
+            transfer_max: 4096,
+            elements_max: 2,
+            element_max: 4096,
+            boundary: 0,
+            window: DmaWindow::of_width(AddressWidth::BITS_32),
+            page_size: 4096,
+            queue_depth: depth,
+            vectors: vectors as u16,
+            cdb_max: 16,
+            sense_max: 18,
+            targets_max: 1,
+        };
+        let port = Self {
+            limits,
+            rings: rings.iter().map(DeviceRing::ring).collect(),
+            tables: Arc::clone(&tables),
+            placed: false,
+            events: Vec::new(),
+        };
+        (port, rings, tables)
+    }
+}
+
 impl<const BITS: u32> ControlPort for ModelControl<BITS> {
     type Queue = ModelPort<BITS>;
 
@@ -148,11 +178,12 @@ impl<const BITS: u32> ControlPort for ModelControl<BITS> {
 
     fn provide_memory(&mut self, _: Vec<DmaRegion>) -> Result<Vec<ModelPort<BITS>>, MemoryFault> {
         self.placed = true;
-        let port = |ring: &Ring| ModelPort {
+        let port = |(ring, vector): (&Ring, u32)| ModelPort {
+            vector,
             ring: PhaseRing::new(Arc::clone(ring), ring.len() as u32),
             tables: Arc::clone(&self.tables),
         };
-        Ok(self.rings.iter().map(port).collect())
+        Ok(self.rings.iter().zip(0..).map(port).collect())
     }
 
     fn poll(&mut self, now: Instant, _: &mut dyn Registers) -> Polled {
@@ -205,28 +236,8 @@ pub const LATE: Instant = Instant::from_nanos(u64::MAX / 2);
 impl<const BITS: u32> Rig<BITS> {
     /// Queues of `depth` slots, rings of four entries.
     pub fn new(vectors: usize, depth: u16) -> Self {
-        let rings: Vec<_> = (0..vectors).map(|_| DeviceRing::new(4)).collect();
-        let tables = Arc::new(Checked::new(0));
-        let limits = Limits {
-            transfer_max: 4096,
-            elements_max: 2,
-            element_max: 4096,
-            boundary: 0,
-            window: DmaWindow::of_width(AddressWidth::BITS_32),
-            page_size: 4096,
-            queue_depth: depth,
-            vectors: vectors as u16,
-            cdb_max: 16,
-            sense_max: 18,
-            targets_max: 1,
-        };
-        let port = ModelControl::<BITS> {
-            limits,
-            rings: rings.iter().map(DeviceRing::ring).collect(),
-            tables: Arc::clone(&tables),
-            placed: false,
-            events: Vec::new(),
-        };
+        let (port, rings, tables) = ModelControl::new(vectors, depth);
+        let limits = port.limits;
         let mut control = Control::new(port, RecoveryConfig::default(), NOW);
         let _ = control.step(NOW, &mut NoRegisters);
         let ports = control.provide_memory(Vec::new()).expect("no memory is needed");

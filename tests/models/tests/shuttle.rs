@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use hba_models::facade::Facade;
 use hba_models::machine::Machine;
 use hba_models::{find, scenario};
 
@@ -29,6 +30,29 @@ fn five_vectors_at_random() {
 #[test]
 fn five_vectors_with_few_preemptions() {
     told("five vectors, PCT", SCHEDULES, || shuttle::check_pct(|| FIVE.run(), SCHEDULES, DEPTH));
+}
+
+/// Of the async facade, whose runs are long.
+const SCHEDULES_OF_THE_FACADE: usize = 5_000;
+
+/// More tasks than slots: some wait in line, and each is woken by the one before.
+#[test]
+fn l20_the_async_facade_with_five_vectors() {
+    facade(Facade { vectors: 5, depth: 1, tasks: 3, drops: false });
+}
+
+/// Futures that are dropped while their command is in any state: their permits go on.
+#[test]
+fn f123_futures_of_the_async_facade_are_dropped_at_any_time() {
+    facade(Facade { vectors: 2, depth: 1, tasks: 3, drops: true });
+}
+
+/// At random only: who is refused asks the executor to come again, which takes an executor that is fair.
+fn facade(facade: Facade) {
+    let schedules = SCHEDULES_OF_THE_FACADE;
+    told("async facade, random", schedules, || {
+        shuttle::check_random(move || facade.run(), schedules);
+    });
 }
 
 /// The scenarios that take any number of vectors.

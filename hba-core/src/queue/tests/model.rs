@@ -126,7 +126,7 @@ impl<const BITS: u32> Model<BITS> {
                 if self.gone.is_none() {
                     self.out.values_mut().for_each(|out| out.held = false);
                 }
-                self.bench.queue.restart(RestartPermit { vector: Vector(0) });
+                self.bench.queue.restart(RestartPermit { vector: Vector(0), asleep: false });
                 self.resting.clear();
                 self.stopped = false;
             }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use sim_backend::memory::DeviceMemory;
+use sim_backend::mpi2::PciIdentity;
 
 use crate::args::{RigArgs, ServeArgs};
 use crate::controller::ControllerSpec;
@@ -49,6 +50,8 @@ fn start(config: &SessionConfig, path: &Path) -> Result<Server, CliError> {
 fn part(controller: ControllerSpec) -> Option<Part> {
     match controller {
         ControllerSpec::SimSas1068 => Some(Part::sas1068()),
+        ControllerSpec::SimSas2008 => Some(Part::express(&PciIdentity::sas2008())),
+        ControllerSpec::SimSas3008 => Some(Part::express(&PciIdentity::sas3008())),
         ControllerSpec::SimDirect | ControllerSpec::QemuMptsas1068 => None,
     }
 }

@@ -1,64 +1,86 @@
-//! The polling host of `hba-core` as one type, whatever controller and platform it runs on.
+//! The async facade of `hba-core` as one type, whatever controller and platform it runs on.
 
-use hba_core::adapter::AdapterHandle;
-use hba_core::command::{Rejected, Request};
+use hba_core::command::{Cookie, Outcome, Request};
 use hba_core::control::ControlEvent;
 use hba_core::discovery::Discovered;
 use hba_core::dma::RegionBuffer;
-use hba_core::host::{Answer, Data, Host, HostError, OutOfMemory, Platform};
+use hba_core::host::{Data, HostError, OutOfMemory};
 use hba_core::limits::Limits;
-use hba_core::port::ControlPort;
-use hba_core::queue::{Done, Vector};
+use hba_core::queue::Vector;
+use hba_core::runtime::{Answer, ExecuteError};
+use scsi_proto::Status;
 
 use super::SessionError;
+use crate::bench::{BenchError, Measured, Plan, Watcher};
 
-/// What a [`Host`] does, without its type parameters.
+/// The end of one command.
+#[derive(Debug)]
+pub struct Ended {
+    /// The caller's name for it.
+    pub cookie: Cookie,
+    /// How it ended, or why it was not sent.
+    pub result: Result<Answer, ExecuteError>,
+    /// The memory.
+    pub data: Data,
+}
+
+impl Ended {
+    /// Whether the device said that it did what it was told, however many bytes moved.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        let good = |answer: &Answer| {
+            matches!(answer.outcome, Outcome::Status(Status::GOOD | Status::CONDITION_MET))
+        };
+        self.result.as_ref().is_ok_and(good)
+    }
+}
+
+/// An adapter behind the async facade, its futures polled on the caller's thread in a fixed order.
 pub trait Driver {
-    /// See [`Host::bring_up`].
+    /// Brings the controller up.
     ///
     /// # Errors
     ///
     /// [`HostError`].
     fn bring_up(&mut self) -> Result<(), HostError>;
 
-    /// Resets the controller and brings it up again; it forgets whatever is outstanding.
+    /// Resets the controller and waits until it is up again; it forgets whatever is outstanding.
     ///
     /// # Errors
     ///
     /// [`HostError`].
     fn reset(&mut self) -> Result<(), HostError>;
 
-    /// See [`Host::discover`].
+    /// Finds the logical units.
     ///
     /// # Errors
     ///
     /// [`HostError`].
     fn discover(&mut self) -> Result<Discovered, HostError>;
 
-    /// See [`Host::submit_on`].
+    /// Sends a command on a vector of choice. It waits in line while the vector is full.
     ///
     /// # Errors
     ///
-    /// [`Rejected`] with the whole request.
-    fn submit_on(
-        &mut self,
-        vector: Vector,
-        request: Request<Data>,
-    ) -> Result<AdapterHandle, Rejected<Data>>;
+    /// [`HostError::Gone`] before bring-up.
+    fn submit_on(&mut self, vector: Vector, request: Request<Data>) -> Result<(), HostError>;
 
-    /// See [`Host::poll`].
+    /// Waits for the end of a command, and gives every one that there is. Returns at once when none is outstanding.
+    fn poll(&mut self, sink: &mut dyn FnMut(Ended));
+
+    /// Sends one command and waits for its end. What else ends meanwhile is kept for [`Self::poll`].
     ///
     /// # Errors
     ///
     /// [`HostError`].
-    fn poll(&mut self, sink: &mut dyn FnMut(Done<'_, Data>)) -> Result<(), HostError>;
+    fn execute(&mut self, request: Request<Data>) -> Result<(Answer, Data), HostError>;
 
-    /// See [`Host::execute`].
+    /// Measures, with as many threads as vectors; see [`bench`](crate::bench).
     ///
     /// # Errors
     ///
-    /// [`HostError`].
-    fn execute(&mut self, request: Request<Data>) -> Result<Answer, HostError>;
+    /// [`BenchError`].
+    fn measure(&mut self, plan: &Plan, watcher: &mut dyn Watcher) -> Result<Measured, BenchError>;
 
     /// The limits; `None` before bring-up.
     fn limits(&self) -> Option<Limits>;
@@ -70,7 +92,7 @@ pub trait Driver {
     /// [`OutOfMemory`].
     fn buffer(&mut self, len: usize) -> Result<RegionBuffer, OutOfMemory>;
 
-    /// The events since the last call.
+    /// The events since the last call, the last 64 of them.
     fn take_events(&mut self) -> Vec<ControlEvent>;
 
     /// Stops controller, driver and platform in order.
@@ -79,64 +101,4 @@ pub trait Driver {
     ///
     /// [`SessionError`].
     fn close(self: Box<Self>) -> Result<(), SessionError>;
-}
-
-/// A platform that may need an orderly end.
-pub trait EndPlatform: Platform + Sized {
-    /// Ends the platform.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError`] when that was not orderly.
-    fn end(self) -> Result<(), SessionError>;
-}
-
-impl<P: ControlPort, L: EndPlatform> Driver for Host<P, L> {
-    fn bring_up(&mut self) -> Result<(), HostError> {
-        Self::bring_up(self)
-    }
-
-    fn reset(&mut self) -> Result<(), HostError> {
-        let now = self.platform().now();
-        self.adapter().request_reset(now);
-        Self::bring_up(self)
-    }
-
-    fn discover(&mut self) -> Result<Discovered, HostError> {
-        Self::discover(self)
-    }
-
-    fn submit_on(
-        &mut self,
-        vector: Vector,
-        request: Request<Data>,
-    ) -> Result<AdapterHandle, Rejected<Data>> {
-        Self::submit_on(self, vector, request)
-    }
-
-    fn poll(&mut self, sink: &mut dyn FnMut(Done<'_, Data>)) -> Result<(), HostError> {
-        Self::poll(self, sink)
-    }
-
-    fn execute(&mut self, request: Request<Data>) -> Result<Answer, HostError> {
-        Self::execute(self, request)
-    }
-
-    fn limits(&self) -> Option<Limits> {
-        Self::limits(self).copied()
-    }
-
-    fn buffer(&mut self, len: usize) -> Result<RegionBuffer, OutOfMemory> {
-        self.platform().buffer(len)
-    }
-
-    fn take_events(&mut self) -> Vec<ControlEvent> {
-        Self::take_events(self)
-    }
-
-    fn close(mut self: Box<Self>) -> Result<(), SessionError> {
-        let stopped = self.shutdown();
-        let ended = self.into_platform().end();
-        stopped.map_err(SessionError::Host).and(ended)
-    }
 }

@@ -38,6 +38,11 @@ pub enum SessionError {
         /// How many were asked for.
         disks: usize,
     },
+    /// Nothing here drives the controller.
+    NoDriver {
+        /// Which controller.
+        controller: ControllerSpec,
+    },
     /// The controller has no PCI device to show.
     NotPci {
         /// Which controller.
@@ -128,8 +133,11 @@ impl fmt::Display for SessionError {
             Self::Slots { controller, slots, disks } => {
                 write!(f, "{controller} takes {slots} disks, not {disks}")
             }
+            Self::NoDriver { controller } => {
+                write!(f, "no backend drives {controller} yet: serve shows it to other drivers")
+            }
             Self::NotPci { controller } => {
-                write!(f, "{controller} is no simulated PCI device: take sim:sas1068")
+                write!(f, "{controller} is no simulated PCI device: take sim:sas3008")
             }
             Self::BlockSize { block_size } => {
                 write!(f, "blocks have 512, 1024, 2048 or 4096 bytes, not {block_size}")

@@ -2,15 +2,22 @@
 
 mod driver;
 mod error;
+mod executor;
+mod facade;
 mod qemu;
+mod recorder;
 mod sim;
+mod trouble;
 
 use core::fmt;
 
-pub use driver::{Driver, EndPlatform};
+pub use driver::{Driver, Ended};
 pub use error::SessionError;
+pub(crate) use executor::Executor;
 use hba_core::discovery::Discovered;
+pub use recorder::{ClockFn, FlightRecorder, QueueRecorder};
 pub(crate) use sim::model;
+pub(crate) use trouble::tell_trouble;
 
 use crate::controller::{ControllerSpec, DiskPlan};
 
@@ -25,6 +32,19 @@ pub struct SessionConfig {
     pub qemu_args: Vec<String>,
     /// How a simulation behaves.
     pub behaviour: SimBehaviour,
+    /// How many vectors and commands a driver asks for, where the controller leaves that to it.
+    pub queues: Option<Queues>,
+    /// Whether the last words of every queue are kept, see [`Session::recorder`].
+    pub record: bool,
+}
+
+/// Queues to ask a controller for; it may have fewer and permit less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queues {
+    /// Vectors.
+    pub vectors: u16,
+    /// Commands outstanding on each.
+    pub depth: u16,
 }
 
 /// How simulated controllers and disks behave. QEMU has its own ways.
@@ -51,7 +71,7 @@ impl SessionConfig {
     #[must_use]
     pub fn new(controller: ControllerSpec, disks: DiskPlan) -> Self {
         let behaviour = SimBehaviour::default();
-        Self { controller, disks, qemu_args: Vec::new(), behaviour }
+        Self { controller, disks, qemu_args: Vec::new(), behaviour, queues: None, record: false }
     }
 }
 
@@ -59,6 +79,8 @@ impl SessionConfig {
 pub struct Session {
     driver: Box<dyn Driver>,
     power: Option<Box<dyn PowerSwitch>>,
+    recorder: Option<FlightRecorder>,
+    clock: ClockFn,
 }
 
 /// The power of controller and disks.
@@ -79,6 +101,9 @@ impl Session {
     pub fn open(config: SessionConfig) -> Result<Self, SessionError> {
         match config.controller {
             ControllerSpec::SimSas1068 => sim::sas1068(&config),
+            ControllerSpec::SimSas2008 | ControllerSpec::SimSas3008 => {
+                Err(SessionError::NoDriver { controller: config.controller })
+            }
             ControllerSpec::SimDirect => sim::direct(&config),
             ControllerSpec::QemuMptsas1068 => qemu::mptsas1068(config),
         }
@@ -97,6 +122,18 @@ impl Session {
     /// The driver.
     pub fn driver(&mut self) -> &mut dyn Driver {
         &mut *self.driver
+    }
+
+    /// What was recorded, if that was asked for.
+    #[must_use]
+    pub const fn recorder(&self) -> Option<&FlightRecorder> {
+        self.recorder.as_ref()
+    }
+
+    /// The platform's clock: virtual time where the controller is simulated.
+    #[must_use]
+    pub fn clock(&self) -> ClockFn {
+        ClockFn::clone(&self.clock)
     }
 
     /// Whether [`Self::cycle_power`] can do what it says.

@@ -1,15 +1,17 @@
 //! Controllers that QEMU emulates.
 
-use hba_core::control::RecoveryConfig;
-use hba_core::dispatch::ClassTimeouts;
+use alloc::sync::Arc;
+
 use hba_core::dma::AddressWidth;
-use hba_core::host::Host;
+use hba_core::runtime::{Clock as _, Platform as _};
+use hba_core::tracer::Tracer;
 use hba_qemu::serde_json::Map;
-use hba_qemu::{Config, Controller, DiskConfig, Qemu, QemuPlatform};
+use hba_qemu::{AsyncQemuPlatform, Config, Controller, DiskConfig, Qemu};
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
 use sim_backend::disk::DiskIdentity;
 
-use super::{EndPlatform, Session, SessionConfig, SessionError};
+use super::facade::Facade;
+use super::{ClockFn, Driver, FlightRecorder, Session, SessionConfig, SessionError};
 use crate::controller::DiskSource;
 
 /// `mpt-backend` on QEMU's `mptsas1068`.
@@ -24,32 +26,36 @@ pub(super) fn mptsas1068(config: SessionConfig) -> Result<Session, SessionError>
     }
     let disks = config.disks.sources().iter().enumerate();
     let disks = disks.map(|(index, source)| disk(index, source, &config)).collect();
+    let record = config.record;
     let config = Config {
         controller: Controller::Mptsas1068,
         disks,
         qemu_args: config.qemu_args,
         ..Config::default()
     };
-    let platform = QemuPlatform::new(Qemu::start(config).map_err(SessionError::Qemu)?);
-    Ok(Session { driver: Box::new(host(platform)), power: None })
+    Ok(session(Qemu::start(config).map_err(SessionError::Qemu)?, record))
 }
 
-fn host(
-    mut platform: QemuPlatform,
-) -> Host<Mpi1<FifoRegister<hba_qemu::QemuRegisters>>, QemuPlatform> {
-    let qemu = platform.qemu();
-    let (window, fifo) =
-        (qemu.memory().window(AddressWidth::BITS_64), FifoRegister(qemu.registers()));
+fn session(qemu: Qemu, record: bool) -> Session {
+    let window = qemu.memory().window(AddressWidth::BITS_64);
+    let fifo = FifoRegister(qemu.registers());
     let port = Mpi1::new(Mpi1Config { window, ..Mpi1Config::default() }, fifo);
-    let mut host = Host::new(port, platform, RecoveryConfig::default(), ClassTimeouts::default());
-    host.adapter().set_interrupts(true);
-    host
-}
-
-impl EndPlatform for QemuPlatform {
-    fn end(self) -> Result<(), SessionError> {
-        self.into_qemu().quit().map_err(SessionError::Quit)
-    }
+    let platform = AsyncQemuPlatform::new(qemu);
+    let (buffers, handle) = (Box::new(platform.buffers()), platform.handle());
+    let clock: ClockFn = {
+        let clock = platform.clock();
+        Arc::new(move || clock.now())
+    };
+    let end = Box::new(move || handle.quit().map_err(SessionError::Quit));
+    let recorder = record.then(|| FlightRecorder::new(Arc::clone(&clock)));
+    let driver: Box<dyn Driver> = match recorder.clone() {
+        None => Box::new(Facade::new(port, platform, buffers, end)),
+        Some(recorder) => {
+            let port = Tracer::with(port, recorder.clone());
+            Box::new(Facade::new(port, platform, buffers, end).recorded(recorder))
+        }
+    };
+    Session { driver, power: None, recorder, clock }
 }
 
 /// The disk with serial number and name of the simulated disk at the same place.

@@ -3,10 +3,8 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use hba_core::control::RecoveryConfig;
-use hba_core::dispatch::ClassTimeouts;
-use hba_core::host::Host;
 use hba_core::port::ControlPort;
+use hba_core::tracer::Tracer;
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
 use sim_backend::controller::ControllerModel;
 use sim_backend::direct::{DirectConfig, DirectControl, DirectController, Facts};
@@ -14,11 +12,16 @@ use sim_backend::disk::{DiskConfig, FileMedium, PowerCut, SimDisk};
 use sim_backend::machine::{PowerDomain, SimMachine};
 use sim_backend::memory::{DeviceMemory, SimMemory};
 use sim_backend::mpi1::{Mpi1Controller, Personality};
-use sim_backend::platform::SimPlatform;
+use sim_backend::mpi2::{self, Mpi2Controller};
+use sim_backend::pulse::AsyncSimPlatform;
 use sim_backend::schedule::{CompletionOrder, Schedule};
 use sim_backend::topology::Topology;
 
-use super::{Driver, EndPlatform, Fault, PowerSwitch, Session, SessionConfig, SessionError};
+use super::facade::Facade;
+use super::{
+    ClockFn, Driver, Fault, FlightRecorder, PowerSwitch, Queues, Session, SessionConfig,
+    SessionError,
+};
 use crate::controller::{ControllerSpec, DiskSource};
 
 /// A register-level model with its disks, that reaches the host through `memory`.
@@ -33,7 +36,16 @@ pub(crate) fn model(
     let controller = config.controller;
     let mut model: Box<dyn ControllerModel> = match controller {
         ControllerSpec::SimSas1068 => {
-            Box::new(Mpi1Controller::new(Personality::hardware(), memory))
+            let mut personality = Personality::hardware();
+            // SeaBIOS writes its IOC_INIT right behind the reset, and waits for ever for what was lost in it.
+            personality.behaviour.message_unit_reset_time = Duration::ZERO;
+            Box::new(Mpi1Controller::new(personality, memory))
+        }
+        ControllerSpec::SimSas2008 => {
+            Box::new(Mpi2Controller::new(mpi2::Personality::sas2008(), memory))
+        }
+        ControllerSpec::SimSas3008 => {
+            Box::new(Mpi2Controller::new(mpi2::Personality::sas3008(), memory))
         }
         ControllerSpec::SimDirect | ControllerSpec::QemuMptsas1068 => {
             return Err(SessionError::NotPci { controller });
@@ -49,7 +61,7 @@ pub(super) fn sas1068(config: &SessionConfig) -> Result<Session, SessionError> {
     let mut model = Mpi1Controller::new(Personality::hardware(), memory.device());
     insert_disks(config, model.topology_mut())?;
     model.set_schedule(schedule(config));
-    session(model, memory, |machine| {
+    session(config, model, memory, |machine| {
         Mpi1::new(Mpi1Config::default(), FifoRegister(machine.registers()))
     })
 }
@@ -60,20 +72,25 @@ pub(super) fn direct(config: &SessionConfig) -> Result<Session, SessionError> {
     let mut model = DirectController::new(Facts::default(), memory.device());
     insert_disks(config, model.topology_mut())?;
     model.set_schedule(schedule(config));
-    session(model, memory, |_| DirectControl::new(DirectConfig::default()))
+    let mut port = DirectConfig::default();
+    if let Some(Queues { vectors, depth }) = config.queues {
+        port = DirectConfig { vectors_max: vectors, depth_max: depth, ..port };
+    }
+    session(config, model, memory, move |_| DirectControl::new(port))
 }
 
 /// A machine and what makes a driver's port for it.
 struct Machine<C, F> {
     machine: Arc<SimMachine<C>>,
     make_port: F,
+    recorder: Option<FlightRecorder>,
 }
 
 impl<C, F, P> PowerSwitch for Machine<C, F>
 where
     C: ControllerModel + 'static,
     F: Fn(&SimMachine<C>) -> P,
-    P: ControlPort + 'static,
+    P: ControlPort<Queue: Send> + Send + 'static,
 {
     fn cut(&self) {
         self.machine.cut_power(PowerDomain::Machine);
@@ -89,31 +106,43 @@ impl<C, F, P> Machine<C, F>
 where
     C: ControllerModel + 'static,
     F: Fn(&SimMachine<C>) -> P,
-    P: ControlPort + 'static,
+    P: ControlPort<Queue: Send> + Send + 'static,
 {
     fn driver(&self) -> Box<dyn Driver> {
         let port = (self.make_port)(&self.machine);
-        let platform = SimPlatform::new(self.machine.clone());
-        let (recovery, timeouts) = (RecoveryConfig::default(), ClassTimeouts::default());
-        Box::new(Host::new(port, platform, recovery, timeouts))
+        let platform = AsyncSimPlatform::new(self.machine.clone());
+        let buffers = Box::new(platform.buffers());
+        let end = Box::new(|| Ok(()));
+        match self.recorder.clone() {
+            None => Box::new(Facade::new(port, platform, buffers, end)),
+            Some(recorder) => {
+                let port = Tracer::with(port, recorder.clone());
+                Box::new(Facade::new(port, platform, buffers, end).recorded(recorder))
+            }
+        }
     }
 }
 
-impl<C: ControllerModel> EndPlatform for SimPlatform<C> {
-    fn end(self) -> Result<(), SessionError> {
-        Ok(())
-    }
-}
-
-fn session<C, F, P>(model: C, memory: SimMemory, make_port: F) -> Result<Session, SessionError>
+fn session<C, F, P>(
+    config: &SessionConfig,
+    model: C,
+    memory: SimMemory,
+    make_port: F,
+) -> Result<Session, SessionError>
 where
     C: ControllerModel + 'static,
     F: Fn(&SimMachine<C>) -> P + 'static,
-    P: ControlPort + 'static,
+    P: ControlPort<Queue: Send> + Send + 'static,
 {
-    let machine = Machine { machine: Arc::new(SimMachine::new(model, memory)), make_port };
+    let machine = Arc::new(SimMachine::new(model, memory));
+    let clock: ClockFn = {
+        let machine = Arc::clone(&machine);
+        Arc::new(move || machine.now())
+    };
+    let recorder = config.record.then(|| FlightRecorder::new(Arc::clone(&clock)));
+    let machine = Machine { machine, make_port, recorder: recorder.clone() };
     let driver = machine.driver();
-    Ok(Session { driver, power: Some(Box::new(machine)) })
+    Ok(Session { driver, power: Some(Box::new(machine)), recorder, clock })
 }
 
 fn schedule(config: &SessionConfig) -> Schedule {

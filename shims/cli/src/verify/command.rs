@@ -4,16 +4,16 @@ use core::time::Duration;
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hba_core::control::ControlEvent;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::{Monitor, Report, VerifyOptions, verify};
 use crate::args::{FaultArg, RigArgs, VerifyArgs};
 use crate::list;
-use crate::output::{Output, note, stderr_is_terminal};
-use crate::session::{Session, SimBehaviour};
+use crate::output::{Output, stderr_is_terminal};
+use crate::session::{Session, SessionConfig, SimBehaviour, tell_trouble};
 use crate::size::Size;
+use crate::trace::{Trace, TraceFile};
 use crate::{CliError, Exit};
 
 /// Verifies the disks.
@@ -27,8 +27,12 @@ pub(crate) fn run(rig: &RigArgs, args: &VerifyArgs, output: &mut Output) -> Resu
         seed,
         io_size: args.io_size,
     };
-    let mut session = Session::open(rig.session(SimBehaviour { seed: Some(seed), fault })?)?;
-    let found = session.attach()?;
+    let trace = args.trace.as_deref().map(TraceFile::create).transpose()?;
+    let config = rig.session(SimBehaviour { seed: Some(seed), fault })?;
+    let mut session = Session::open(SessionConfig { record: true, ..config })?;
+    let trace = trace.map(|file| file.start(session.clock()));
+    let found = session.attach().inspect_err(|_| tell_trouble(&mut session));
+    let found = found?;
     if !rig.json {
         output.line(&format!("hba verify on {}, seed {seed:#x}", rig.controller))?;
         list::table(&found.units).iter().try_for_each(|row| output.line(row))?;
@@ -36,26 +40,16 @@ pub(crate) fn run(rig: &RigArgs, args: &VerifyArgs, output: &mut Output) -> Resu
     let mut progress = Progress::new(output, !rig.json);
     let result = verify(&mut session, &found, &options, &mut progress);
     let finished = progress.finish();
-    if result.is_err() {
+    if result.as_ref().is_err_and(|error| !error.is_usage()) {
         tell_trouble(&mut session);
     }
-    let report = result?;
-    session.close()?;
+    let closed = result.and_then(|report| Ok(session.close().map(|()| report)?));
+    // Where something failed, a trace of it is wanted most.
+    trace.map_or(Ok(()), Trace::finish)?;
+    let report = closed?;
     finished?;
     print(rig, seed, &report, output)?;
     Ok(if report.passed { Exit::Pass } else { Exit::Mismatch })
-}
-
-/// What recovery did: where a command failed, that may be why.
-fn tell_trouble(session: &mut Session) {
-    for event in session.driver().take_events() {
-        match event {
-            ControlEvent::Operational
-            | ControlEvent::TargetArrived(_)
-            | ControlEvent::TargetDeparted(_) => {}
-            event => note(&event.to_string()),
-        }
-    }
 }
 
 fn print(rig: &RigArgs, seed: u64, report: &Report, output: &mut Output) -> io::Result<()> {

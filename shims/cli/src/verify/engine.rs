@@ -2,11 +2,12 @@
 
 use alloc::collections::VecDeque;
 
-use hba_core::command::{Completion, Cookie, Outcome, Refusal, Request};
+use hba_core::command::{Cookie, Outcome, Request};
 use hba_core::dma::RegionBuffer;
 use hba_core::host::{Data, HostError, OutOfMemory};
 use hba_core::logical_unit::{Fua, LogicalUnit};
 use hba_core::queue::Vector;
+use hba_core::runtime::{Answer, ExecuteError};
 use scsi_proto::{Lba, Sense, Status};
 
 use super::pattern::{BlockName, Pattern};
@@ -14,7 +15,7 @@ use super::pieces::{Piece, Pieces};
 use super::tally::{Expectation, Tally};
 use super::{Monitor, VerifyError};
 use crate::hctl::Hctl;
-use crate::session::{Driver, SessionError};
+use crate::session::{Driver, Ended, SessionError};
 
 /// What is done with every piece.
 pub(super) enum Work<'a> {
@@ -55,7 +56,7 @@ pub(super) struct Engine<'a> {
     flights: Vec<Option<Piece>>,
     /// Commands outstanding, by disk.
     outstanding: Vec<usize>,
-    /// Pieces that the controller or the device had no room for.
+    /// Pieces that no buffer was free for, or that the device had no room for.
     again: VecDeque<Piece>,
     scratch: Vec<u8>,
     whole: Vec<u8>,
@@ -118,11 +119,9 @@ impl<'a> Engine<'a> {
                 let in_flight = self.flights.iter().flatten().copied().collect();
                 return Ok(Outcomes { done, in_flight });
             }
-            self.driver
-                .poll(&mut |answer| answers.push((answer.completion, answer.sense.to_vec())))
-                .map_err(SessionError::from)?;
-            for (completion, sense) in answers.drain(..) {
-                if let Some(piece) = self.finish(completion, &sense, &mut work)? {
+            self.driver.poll(&mut |ended| answers.push(ended));
+            for ended in answers.drain(..) {
+                if let Some(piece) = self.finish(ended, &mut work)? {
                     done += 1;
                     let block_size = self.units[piece.disk].block_size.0;
                     monitor.advance(u64::from(piece.blocks) * u64::from(block_size));
@@ -135,10 +134,9 @@ impl<'a> Engine<'a> {
     pub(super) fn flush_all(&mut self) -> Result<(), VerifyError> {
         for unit in self.units {
             let answer = self.driver.execute(unit.flush(None, Cookie(0)));
-            let answer = answer.map_err(SessionError::from)?;
-            if !answer.completion.is_done() {
-                let outcome = answer.completion.outcome;
-                return Err(failed(unit, "flush", outcome, &answer.sense));
+            let (answer, _) = answer.map_err(SessionError::from)?;
+            if !answer.is_done() {
+                return Err(failed(unit, "flush", &answer));
             }
         }
         Ok(())
@@ -179,19 +177,10 @@ impl<'a> Engine<'a> {
         };
         let request = self.request(piece, work, buffer, Cookie(cookie as u64))?;
         let vector = Vector((cookie % self.vectors) as u16);
-        match self.driver.submit_on(vector, request) {
-            Ok(_) => {
-                self.flights[cookie] = Some(piece);
-                self.outstanding[piece.disk] += 1;
-                Ok(true)
-            }
-            Err(rejected) if rejected.reason == Refusal::QueueFull => {
-                self.pool.extend(rejected.request.data);
-                self.again.push_front(piece);
-                Ok(false)
-            }
-            Err(rejected) => Err(SessionError::Host(HostError::Refused(rejected.reason)).into()),
-        }
+        self.driver.submit_on(vector, request).map_err(SessionError::from)?;
+        self.flights[cookie] = Some(piece);
+        self.outstanding[piece.disk] += 1;
+        Ok(true)
     }
 
     fn request(
@@ -225,28 +214,32 @@ impl<'a> Engine<'a> {
     }
 
     /// The piece, if it is done.
-    fn finish(
-        &mut self,
-        completion: Completion<Data>,
-        sense: &[u8],
-        work: &mut Work<'_>,
-    ) -> Result<Option<Piece>, VerifyError> {
-        let flight = usize::try_from(completion.cookie.0).ok();
+    fn finish(&mut self, ended: Ended, work: &mut Work<'_>) -> Result<Option<Piece>, VerifyError> {
+        let flight = usize::try_from(ended.cookie.0).ok();
         let flight = flight.and_then(|cookie| self.flights.get_mut(cookie)?.take());
         let Some(piece) = flight else { return Ok(None) };
-        let (done, outcome) = (completion.is_done(), completion.outcome);
         self.outstanding[piece.disk] -= 1;
-        let Some(buffer) = completion.data else { return Ok(None) };
-        let no_room = matches!(outcome, Outcome::Status(Status::BUSY | Status::TASK_SET_FULL));
+        let answer = ended.result.map_err(|error| match error {
+            ExecuteError::Access(fault) => {
+                VerifyError::Access { hctl: Hctl(self.units[piece.disk].nexus), fault }
+            }
+            ExecuteError::Refused(refusal) => {
+                SessionError::Host(HostError::Refused(refusal)).into()
+            }
+            _ => SessionError::Host(HostError::Gone).into(),
+        })?;
+        let Some(buffer) = ended.data else { return Ok(None) };
+        let no_room =
+            matches!(answer.outcome, Outcome::Status(Status::BUSY | Status::TASK_SET_FULL));
         if no_room && piece.tries < TRIES {
             self.again.push_back(Piece { tries: piece.tries + 1, ..piece });
             self.pool.push(buffer);
             return Ok(None);
         }
-        if !done {
+        if !answer.is_done() {
             let verb = if matches!(work, Work::Write { .. }) { "write" } else { "read" };
             let operation = format!("{verb} of {} blocks at block {}", piece.blocks, piece.lba);
-            return Err(failed(&self.units[piece.disk], &operation, outcome, sense));
+            return Err(failed(&self.units[piece.disk], &operation, &answer));
         }
         if let Work::Read { expect, tally } = work {
             self.compare(piece, &buffer, *expect, tally);
@@ -280,8 +273,8 @@ impl<'a> Engine<'a> {
     }
 }
 
-fn failed(unit: &LogicalUnit, operation: &str, outcome: Outcome, sense: &[u8]) -> VerifyError {
-    let sense = Sense::parse(sense).ok();
+fn failed(unit: &LogicalUnit, operation: &str, answer: &Answer) -> VerifyError {
+    let (sense, outcome) = (Sense::parse(&answer.sense).ok(), answer.outcome);
     VerifyError::Command { hctl: Hctl(unit.nexus), operation: operation.to_owned(), outcome, sense }
 }
 

@@ -96,6 +96,10 @@ fn the_handle_of_a_phy_is_a_device_the_controller_itself() {
     assert_eq!(status, 0);
     assert_eq!(bytes[0x0c..0x14], 0x5006_05b0_0000_1068_u64.to_le_bytes(), "its address");
     assert_eq!(bytes[0x18..0x20], [3, 0, 0, 0, 0x71, 0, 0, 0], "initiator, not a target");
+    // The phys say whose they are: phy 1 of the IO unit, and its own page.
+    let (_, bytes) = page(&mut host, 1, SAS_IO_UNIT, 0, 0);
+    assert_eq!(bytes[0x10 + 16 + 8..][..4], [10, 0, 2, 0], "the device behind it, the controller");
+    assert_eq!(page(&mut host, 1, SAS_PHY, 0, 1).1[8..10], [2, 0]);
     let mut qemu = Host::started(Personality::qemu());
     assert_eq!(page(&mut qemu, 1, SAS_DEVICE, 0, 2 << 28 | 3).0, 0x0022);
 }

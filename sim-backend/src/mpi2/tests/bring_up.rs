@@ -64,6 +64,16 @@ fn a_message_unit_reset_forgets_all_but_the_devices() {
 }
 
 #[test]
+fn a_reset_takes_the_memory_of_ioc_init_away() {
+    let mut host = Host::started(Personality::sas3008());
+    host.write(DOORBELL, 0x40 << 24);
+    host.wait(INT_STATUS, STATUS_DOORBELL_PENDING, 0);
+    host.wait(DOORBELL, 0xf000_0000, 0x1000_0000);
+    host.write(REPLY_FREE_HOST_INDEX, 0);
+    assert_eq!(host.complaints(), ["register 0x48 was written before ioc init"]);
+}
+
+#[test]
 fn a_diagnostic_reset_takes_keys_and_time() {
     let mut host = Host::started(Personality::sas2008());
     host.write(HOST_DIAGNOSTIC, 4);

@@ -205,9 +205,28 @@ fn a_buffer_that_is_not_there() {
 }
 
 #[test]
+fn the_header_of_the_firmware_can_be_read() {
+    let mut host = Host::started(Personality::sas3008());
+    let data = host.buffer(256);
+    let mut words = [0; 12];
+    (words[0], words[6], words[7]) = (0x12 << 24 | 1, 0, 256);
+    words[8..].copy_from_slice(&ieee_element(&data, 256));
+    host.post_message(50, &words);
+    let reply = host.drain_one();
+    assert_eq!((reply.frame[0], reply.ioc_status(), reply.frame[5]), (0x1206_0001, 0, 256));
+    assert_eq!([data.read_u32(4), data.read_u32(0x1c)], [0x5afa_a55a, 0x1000_0c00]);
+    words[6] = 257;
+    host.post_message(50, &words);
+    assert_eq!(host.drain_one().ioc_status(), 7, "there is no more");
+    words[0] = 0x12 << 24 | 2;
+    host.post_message(50, &words);
+    assert_eq!(host.drain_one().ioc_status(), 1, "no BIOS");
+}
+
+#[test]
 fn what_the_model_does_not_do_is_refused_politely() {
     let mut host = Host::started(Personality::sas3008());
-    for function in [0x09, 0x12, 0x15, 0x16, 0x17, 0x18, 0x1a, 0x1c, 0x2c, 0x33, 0xff] {
+    for function in [0x09, 0x15, 0x16, 0x17, 0x18, 0x1a, 0x1c, 0x2c, 0x33, 0xff] {
         host.post_message(50, &[function << 24]);
         let reply = host.drain_one();
         assert_eq!((reply.frame[0] >> 24, reply.ioc_status()), (function, 1));

@@ -1,0 +1,528 @@
+//! What is durable and what may be lost, for each logical unit.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+
+use scsi_proto::{AdditionalSense, Lun, Sense, SenseKey};
+
+use super::flush::{Flush, FlushBusy, FlushConfig, FlushEnd, FlushError, Flushed, FlushedBy};
+use super::judgement::{Cause, SenseCause};
+use super::sign::{Sign, Signs};
+use super::{Epoch, Written};
+use crate::command::Failure;
+use crate::logical_unit::{LogicalUnit, WriteCache};
+use crate::name::{Nexus, TargetId};
+use crate::port::TaskManagement;
+
+/// Writes that had been acknowledged may be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Tells it from an earlier and from a later one.
+    number: u64,
+    /// The first epoch whose writes are concerned: everything before is durable.
+    pub since: Epoch,
+    /// The last one.
+    pub until: Epoch,
+    /// What was found out first.
+    pub cause: LossCause,
+}
+
+/// How it came out that writes may be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LossCause {
+    /// A flush failed, or nobody knows how it ended.
+    FlushFailed(Cause),
+    /// Power was gone, or the device was reset from within, while writes were cached.
+    PowerLost(AdditionalSense),
+    /// The device told of a write that it had acknowledged and that failed.
+    Deferred(SenseCause),
+    /// The unit left, or its controller did, while writes were cached.
+    Removed,
+    /// The platform says that power was gone while writes were cached.
+    PowerEvent,
+}
+
+/// What the device said of its write cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheMode {
+    /// WCE.
+    pub write_cache: WriteCache,
+    /// DPOFUA: FUA is honoured.
+    pub dpofua: bool,
+    /// Nothing happened since that may have changed it: no mode change (2A/01), no MODE SELECT, no reset, no lost power,
+    /// no degraded cache. What is not fresh is not believed.
+    pub fresh: bool,
+}
+
+impl CacheMode {
+    const UNKNOWN: Self = Self { write_cache: WriteCache::Unknown, dpofua: false, fresh: false };
+
+    /// Whether a write with FUA that ended with GOOD is durable.
+    pub const fn trusts_fua(&self) -> bool {
+        self.fresh && self.dpofua
+    }
+
+    /// Whether every write that ended with GOOD is durable.
+    pub const fn is_write_through(&self) -> bool {
+        self.fresh && matches!(self.write_cache, WriteCache::Off)
+    }
+}
+
+/// How durable the writes of one logical unit are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitDurability {
+    /// Writes of older epochs are durable.
+    pub durable_before: Epoch,
+    /// Whether there are acknowledged writes, or some under way, that no flush covers.
+    pub dirty: bool,
+    /// A loss that nobody has acknowledged.
+    pub loss: Option<Loss>,
+    /// The write cache.
+    pub mode: CacheMode,
+}
+
+/// The books of one adapter. [`Control`](crate::control::Control) has them.
+#[derive(Debug)]
+pub struct Durability {
+    epoch: Epoch,
+    /// Sorted by nexus; the memory is fixed.
+    units: Vec<Unit>,
+    /// Stands for every unit that found no place: what is true of one of them is taken to be true of all.
+    rest: Unit,
+    losses: u64,
+    /// Targets that left, until their owner has looked what was cached.
+    departed: VecDeque<TargetId>,
+    gone: bool,
+    found: VecDeque<(Nexus, Loss)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Unit {
+    nexus: Nexus,
+    durable_before: Epoch,
+    loss: Option<Loss>,
+    mode: CacheMode,
+    /// How often the mode may have changed.
+    changes: u32,
+    /// A reset of ours may still be reported as 29/00.
+    reset_by_us: bool,
+    flushing: bool,
+}
+
+/// Units that an adapter tells apart.
+const UNITS: usize = 512;
+/// The address of no unit.
+const NOWHERE: Nexus = Nexus::new(TargetId { channel: u8::MAX, id: u16::MAX }, Lun([0xff; 8]));
+
+impl Unit {
+    const fn new(nexus: Nexus) -> Self {
+        Self {
+            nexus,
+            durable_before: Epoch::FIRST,
+            loss: None,
+            mode: CacheMode::UNKNOWN,
+            changes: 0,
+            reset_by_us: false,
+            flushing: false,
+        }
+    }
+
+    /// What is known of the cache may be true no longer.
+    const fn doubt_mode(&mut self) {
+        self.mode.fresh = false;
+        self.changes = self.changes.wrapping_add(1);
+    }
+
+    /// A reset of ours is under way.
+    const fn note_reset(&mut self) {
+        self.reset_by_us = true;
+        self.doubt_mode();
+    }
+
+    /// Something happened that no reset of ours explains.
+    const fn note_power(&mut self) {
+        self.reset_by_us = false;
+        self.doubt_mode();
+    }
+
+    fn is_dirty(&self, written: Written) -> bool {
+        let since = self.durable_before;
+        !self.mode.is_write_through()
+            && (written.plain >= since || written.fua >= since && !self.mode.trusts_fua())
+    }
+}
+
+impl Durability {
+    pub(crate) fn new() -> Self {
+        Self {
+            epoch: Epoch::FIRST,
+            units: Vec::with_capacity(UNITS),
+            rest: Unit::new(NOWHERE),
+            losses: 0,
+            departed: VecDeque::with_capacity(UNITS),
+            gone: false,
+            found: VecDeque::with_capacity(UNITS),
+        }
+    }
+
+    /// Begins a flush, and with it an epoch: tell every queue of it ([`IoQueue::begin_epoch`]) before the command is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`FlushBusy`] while another flush of the unit is under way.
+    ///
+    /// [`IoQueue::begin_epoch`]: crate::queue::IoQueue::begin_epoch
+    pub fn begin_flush(&mut self, nexus: Nexus, config: FlushConfig) -> Result<Flush, FlushBusy> {
+        let unit = self.unit_mut(nexus);
+        if unit.flushing {
+            return Err(FlushBusy);
+        }
+        unit.flushing = true;
+        let epoch = self.begin_epoch();
+        Ok(Flush { nexus, epoch, config, tries: 0, end: None })
+    }
+
+    /// The verdict. Every queue must have been serviced until it had no more to give after the command had ended, and its
+    /// signs brought here; otherwise a loss may be overlooked.
+    ///
+    /// # Errors
+    ///
+    /// [`FlushError`]: of a loss every time until it is acknowledged.
+    pub fn conclude(&mut self, flush: Flush) -> Result<Flushed, FlushError> {
+        let Flush { nexus, epoch, end, .. } = flush;
+        let unit = self.unit_mut(nexus);
+        unit.flushing = false;
+        let by = match end {
+            Some(FlushEnd::Good) => {
+                // Had the reset been worth a unit attention, it would have come before this.
+                unit.reset_by_us = false;
+                FlushedBy::Device
+            }
+            Some(FlushEnd::Unsupported) if unit.mode.is_write_through() => FlushedBy::WriteThrough,
+            Some(FlushEnd::Unsupported) => {
+                let additional = AdditionalSense::INVALID_COMMAND_OPERATION_CODE;
+                let key = SenseKey::ILLEGAL_REQUEST;
+                let cause = Cause::Sense(SenseCause { key, additional, lba: None });
+                return Err(FlushError::Loss(self.fail(nexus, epoch, cause)));
+            }
+            Some(FlushEnd::Failed(cause)) => {
+                return Err(FlushError::Loss(self.fail(nexus, epoch, cause)));
+            }
+            Some(FlushEnd::NotSent(refusal)) => return Err(FlushError::NotSent(refusal)),
+            // Begun and never sent.
+            None => return Err(FlushError::Busy),
+        };
+        if let Some(loss) = unit.loss {
+            return Err(FlushError::Loss(loss));
+        }
+        unit.durable_before = unit.durable_before.max(epoch);
+        Ok(Flushed { epoch, by })
+    }
+
+    /// Takes in what a queue saw; `written` tells when a unit was last written to, by any queue.
+    ///
+    /// Gives the epoch that begins if a loss was found: tell every queue of it, so that later writes are told from those
+    /// that may be lost.
+    pub fn handle_sign(&mut self, sign: Sign, written: impl Fn(Nexus) -> Written) -> Option<Epoch> {
+        let Sign { nexus, signs } = sign;
+        let losses = self.losses;
+        if let Some(nexus) = nexus {
+            self.take_in(nexus, signs, written(nexus));
+        } else {
+            for at in 0..self.units.len() {
+                let nexus = self.units[at].nexus;
+                self.take_in(nexus, signs, written(nexus));
+            }
+            if self.units.len() == UNITS {
+                self.take_in(NOWHERE, signs, written(NOWHERE));
+            }
+        }
+        (self.losses != losses).then(|| self.begin_epoch())
+    }
+
+    /// How often the mode of a unit may have changed. Ask before the device is asked for its mode.
+    pub fn mode_changes(&self, nexus: Nexus) -> u32 {
+        self.unit(nexus).changes
+    }
+
+    /// What the device says of its cache, if nothing changed since `changes` was told by [`Self::mode_changes`].
+    pub fn handle_mode(
+        &mut self,
+        nexus: Nexus,
+        changes: u32,
+        write_cache: WriteCache,
+        dpofua: bool,
+    ) {
+        let unit = self.unit_mut(nexus);
+        let fresh = unit.changes == changes;
+        unit.mode = CacheMode { write_cache, dpofua, fresh };
+    }
+
+    /// A unit as discovery has just found it.
+    pub fn handle_discovered(&mut self, unit: &LogicalUnit) {
+        let changes = self.mode_changes(unit.nexus);
+        self.handle_mode(unit.nexus, changes, unit.write_cache, unit.dpofua);
+    }
+
+    /// What the device said of its cache, and whether that is still to be believed.
+    pub fn mode(&self, nexus: Nexus) -> CacheMode {
+        self.unit(nexus).mode
+    }
+
+    /// How durable the writes of a unit are that was last written to as `written` says.
+    pub fn of(&self, nexus: Nexus, written: Written) -> UnitDurability {
+        let unit = self.unit(nexus);
+        let Unit { durable_before, loss, mode, .. } = *unit;
+        UnitDurability { durable_before, dirty: unit.is_dirty(written), loss, mode }
+    }
+
+    /// The loss that nobody has acknowledged.
+    pub fn loss(&self, nexus: Nexus) -> Option<Loss> {
+        self.unit(nexus).loss
+    }
+
+    /// The caller knows of this loss and has done about it what there is to do: flushes may succeed again.
+    ///
+    /// # Errors
+    ///
+    /// The loss that is pending, where it is not this one: more was lost since.
+    pub fn acknowledge_loss(&mut self, nexus: Nexus, loss: Loss) -> Result<(), Option<Loss>> {
+        let unit = self.unit_mut(nexus);
+        if unit.loss != Some(loss) {
+            return Err(unit.loss);
+        }
+        unit.loss = None;
+        // Whoever was told rewrites them: they are not lost a second time.
+        unit.durable_before = unit.durable_before.max(loss.until.next());
+        Ok(())
+    }
+
+    /// For callers that cannot acknowledge: a pending loss as a deferred error (response code 71h), once. Having been
+    /// told counts as acknowledged. Answer the caller's next flush with it.
+    pub fn report_loss(&mut self, nexus: Nexus) -> Option<Sense> {
+        let loss = self.loss(nexus)?;
+        self.acknowledge_loss(nexus, loss).ok()?;
+        Some(loss.to_sense())
+    }
+
+    /// The units that are known, by address.
+    pub fn units(&self) -> impl Iterator<Item = Nexus> {
+        self.units.iter().map(|unit| unit.nexus)
+    }
+
+    /// The platform says that power was gone: the cache of every unit for which `written` tells of unflushed writes may be
+    /// lost, whatever the device reports or does not. Gives an epoch as [`Self::handle_sign`] does.
+    pub fn handle_power_event(&mut self, written: impl Fn(Nexus) -> Written) -> Option<Epoch> {
+        self.units.iter_mut().for_each(Unit::note_power);
+        self.lose_dirty(LossCause::PowerEvent, |_| true, written)
+    }
+
+    /// Whether targets or the controller left since their owner last looked, with [`Self::handle_removal`].
+    pub fn has_removals(&self) -> bool {
+        self.gone || !self.departed.is_empty()
+    }
+
+    /// Finds what was cached in units that left. Gives an epoch as [`Self::handle_sign`] does.
+    pub fn handle_removal(&mut self, written: impl Fn(Nexus) -> Written) -> Option<Epoch> {
+        let departed = core::mem::take(&mut self.departed);
+        let all = core::mem::take(&mut self.gone);
+        let left = |unit: &Unit| all || departed.contains(&unit.nexus.target);
+        self.units.iter_mut().filter(|unit| left(unit)).for_each(Unit::note_power);
+        let epoch = self.lose_dirty(LossCause::Removed, left, written);
+        self.departed = departed;
+        self.departed.clear();
+        epoch
+    }
+
+    /// A unit that the queues know and nobody has discovered: raw commands went there.
+    pub fn note_unit(&mut self, nexus: Nexus) {
+        self.unit_mut(nexus);
+    }
+
+    pub(crate) fn note_departure(&mut self, target: TargetId) {
+        if self.departed.len() < UNITS {
+            self.departed.push_back(target);
+        } else {
+            self.gone = true;
+        }
+    }
+
+    pub(crate) fn note_gone(&mut self) {
+        self.gone = true;
+    }
+
+    /// A reset of ours is under way: a unit attention 29/00 that follows is about that.
+    pub(crate) fn note_reset(&mut self, task: TaskManagement) {
+        for unit in &mut self.units {
+            let reset = match task {
+                TaskManagement::LogicalUnitReset(nexus) => unit.nexus == nexus,
+                TaskManagement::TargetReset(target) => unit.nexus.target == target,
+                _ => false,
+            };
+            if reset {
+                unit.note_reset();
+            }
+        }
+    }
+
+    pub(crate) fn note_controller_reset(&mut self) {
+        self.units.iter_mut().for_each(Unit::note_reset);
+    }
+
+    /// The adapter slept. What happened to its targets meanwhile is not our doing.
+    pub(crate) fn note_resume(&mut self) {
+        self.units.iter_mut().for_each(Unit::note_power);
+    }
+
+    pub(crate) fn poll_loss(&mut self) -> Option<(Nexus, Loss)> {
+        self.found.pop_front()
+    }
+
+    fn begin_epoch(&mut self) -> Epoch {
+        self.epoch = self.epoch.next();
+        self.epoch
+    }
+
+    fn take_in(&mut self, nexus: Nexus, signs: Signs, written: Written) {
+        let unit = self.unit_mut(nexus);
+        if signs.mode_changed || signs.degraded.is_some() {
+            unit.doubt_mode();
+        }
+        let dirty = unit.is_dirty(written);
+        let told_of_reset =
+            signs.power_on_or_reset > 0 || signs.reset || signs.power_lost.is_some();
+        let excused = u8::from(unit.reset_by_us && signs.power_lost.is_none());
+        if told_of_reset {
+            // The excuse is good for one report, whichever it was.
+            unit.note_power();
+        }
+        let ambiguous = (signs.power_on_or_reset > excused)
+            .then_some(AdditionalSense::POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
+        let power = signs.power_lost.or(ambiguous).filter(|_| dirty);
+        let causes = [
+            signs.deferred.map(LossCause::Deferred),
+            signs.flush_failed.map(LossCause::FlushFailed),
+            power.map(LossCause::PowerLost),
+        ];
+        if let Some(cause) = causes.into_iter().flatten().next() {
+            self.lose(nexus, cause);
+        }
+    }
+
+    fn fail(&mut self, nexus: Nexus, epoch: Epoch, cause: Cause) -> Loss {
+        match self.unit(nexus).loss {
+            // The queue saw the end of that very flush, or something worse came before it.
+            Some(loss) if loss.until.next() >= epoch => loss,
+            _ => self.lose_until(nexus, LossCause::FlushFailed(cause), Epoch(epoch.0 - 1)),
+        }
+    }
+
+    fn lose_dirty(
+        &mut self,
+        cause: LossCause,
+        concerns: impl Fn(&Unit) -> bool,
+        written: impl Fn(Nexus) -> Written,
+    ) -> Option<Epoch> {
+        let losses = self.losses;
+        for at in 0..self.units.len() {
+            let unit = self.units[at];
+            if concerns(&unit) && unit.is_dirty(written(unit.nexus)) {
+                self.lose(unit.nexus, cause);
+            }
+        }
+        (self.losses != losses).then(|| self.begin_epoch())
+    }
+
+    /// Everything up to now; an epoch begins after it.
+    fn lose(&mut self, nexus: Nexus, cause: LossCause) -> Loss {
+        self.lose_until(nexus, cause, self.epoch)
+    }
+
+    /// The first cause is kept; the loss grows.
+    fn lose_until(&mut self, nexus: Nexus, cause: LossCause, until: Epoch) -> Loss {
+        let number = self.losses;
+        self.losses += 1;
+        let unit = self.unit_mut(nexus);
+        let first = unit.loss.unwrap_or(Loss { number, since: unit.durable_before, until, cause });
+        let loss = Loss { number, until: until.max(first.until), ..first };
+        unit.loss = Some(loss);
+        if self.found.len() < UNITS {
+            self.found.push_back((nexus, loss));
+        }
+        loss
+    }
+
+    fn find(&self, nexus: Nexus) -> Result<usize, usize> {
+        self.units.binary_search_by_key(&nexus, |unit| unit.nexus)
+    }
+
+    fn unit(&self, nexus: Nexus) -> &Unit {
+        self.find(nexus).map_or(&self.rest, |at| &self.units[at])
+    }
+
+    fn unit_mut(&mut self, nexus: Nexus) -> &mut Unit {
+        match self.find(nexus) {
+            Ok(at) => &mut self.units[at],
+            Err(_) if self.units.len() == UNITS => &mut self.rest,
+            Err(at) => {
+                self.units.insert(at, Unit::new(nexus));
+                &mut self.units[at]
+            }
+        }
+    }
+}
+
+impl LossCause {
+    /// The same for those who know commands only.
+    pub const fn as_cause(self) -> Cause {
+        match self {
+            Self::FlushFailed(cause) => cause,
+            Self::Deferred(codes) => Cause::Deferred(codes),
+            Self::PowerLost(additional) => {
+                Cause::Sense(SenseCause { key: SenseKey::UNIT_ATTENTION, additional, lba: None })
+            }
+            Self::Removed | Self::PowerEvent => Cause::Failure(Failure::DeviceNotPresent),
+        }
+    }
+}
+
+impl Loss {
+    /// A deferred error with response code 71h: the device's own codes where it named some, else MEDIUM ERROR, WRITE ERROR.
+    pub const fn to_sense(&self) -> Sense {
+        let codes = match self.cause {
+            LossCause::FlushFailed(Cause::Sense(codes) | Cause::Deferred(codes))
+            | LossCause::Deferred(codes) => codes,
+            _ => SenseCause {
+                key: SenseKey::MEDIUM_ERROR,
+                additional: AdditionalSense::WRITE_ERROR,
+                lba: None,
+            },
+        };
+        let information = match codes.lba {
+            Some(lba) => Some(lba.0),
+            None => None,
+        };
+        Sense { deferred: true, information, ..Sense::new(codes.key, codes.additional) }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { since, until, cause, .. } = self;
+        write!(f, "writes of epochs {since} to {until} may be lost: {cause}")
+    }
+}
+
+impl fmt::Display for LossCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FlushFailed(cause) => write!(f, "a flush failed: {cause}"),
+            Self::PowerLost(why) => write!(f, "power was gone: {why}"),
+            Self::Deferred(codes) => write!(f, "a cached write failed: {codes}"),
+            Self::Removed => f.write_str("the unit left with writes in its cache"),
+            Self::PowerEvent => f.write_str("power was gone, says the platform"),
+        }
+    }
+}
