@@ -119,6 +119,9 @@ pub struct RigArgs {
 /// The options of `verify`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct VerifyArgs {
+    /// Interrupt vectors, each with a queue of its own, for sim:sas2008, sim:sas3008 and sim:direct: 1 to 16
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub vectors: Option<u16>,
     /// Bytes to verify on each disk [default: 32M, or what the disk has]
     #[arg(long)]
     pub size: Option<Size>,
