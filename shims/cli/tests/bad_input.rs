@@ -16,7 +16,7 @@ fn nonsense_is_refused_in_one_line() {
     for (arguments, line) in [
         (
             &[][..],
-            "what to do? list, verify, bench, send, decode, doctor or serve; hba --help says more",
+            "what to do? list, verify, bench, send, decode, doctor, serve or sim; hba --help says more",
         ),
         (
             &["list", "--controller", "sim:nvme"],
