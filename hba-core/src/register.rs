@@ -27,6 +27,16 @@ pub trait Registers {
     fn read32(&mut self, offset: RegOffset) -> u32;
     /// Writes `value` to the register at `offset`.
     fn write32(&mut self, offset: RegOffset, value: u32);
+
+    /// Writes `value` to the register pair at `offset`, low word first in address order.
+    ///
+    /// Controllers that take such a pair as one message must see no other pair in between. A platform with 64-bit stores
+    /// to device memory performs one. One without performs two of 32 bits, low then high, which is what the default does;
+    /// if more than one thread has a handle of the registers, it serialises these calls.
+    fn write64(&mut self, offset: RegOffset, value: u64) {
+        self.write32(offset, value as u32);
+        self.write32(RegOffset(offset.0 + 4), (value >> 32) as u32);
+    }
 }
 
 impl<R: Registers + ?Sized> Registers for &mut R {
@@ -36,6 +46,10 @@ impl<R: Registers + ?Sized> Registers for &mut R {
 
     fn write32(&mut self, offset: RegOffset, value: u32) {
         (**self).write32(offset, value);
+    }
+
+    fn write64(&mut self, offset: RegOffset, value: u64) {
+        (**self).write64(offset, value);
     }
 }
 
@@ -57,6 +71,35 @@ impl RegisterWrite {
     #[inline]
     pub fn write(self, registers: &mut (impl Registers + ?Sized)) {
         registers.write32(self.offset, self.value);
+    }
+}
+
+/// One write of a register pair; see [`Registers::write64`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the device does not see the command until this word is written"]
+pub struct RegisterWrite64 {
+    /// Where the low word goes.
+    pub offset: RegOffset,
+    /// What.
+    pub value: u64,
+}
+
+/// A write of one register or of a pair, whichever the controller takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the device does not see the command until this word is written"]
+pub enum WordWrite {
+    /// One register.
+    Bits32(RegisterWrite),
+    /// A pair.
+    Bits64(RegisterWrite64),
+}
+
+impl HostWrite for WordWrite {
+    fn write_to(self, registers: &mut dyn Registers) {
+        match self {
+            Self::Bits32(write) => write.write(registers),
+            Self::Bits64(RegisterWrite64 { offset, value }) => registers.write64(offset, value),
+        }
     }
 }
 

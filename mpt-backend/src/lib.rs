@@ -5,6 +5,8 @@
 //! [`mpi1`]: MPI 1.x, that is 53C1030, SAS1064 and SAS1068. From whatever state firmware left the controller in, through
 //! polling or interrupts, with 32- or 64-bit addresses.
 //!
+//! [`mpi2`]: MPI 2.0 and 2.5, that is SAS2008 and SAS3008, on up to sixteen vectors.
+//!
 //! # The contract
 //!
 //! It is [`hba_core`]'s. This crate adds what is the wire's own: every structure of [`wire`] has the layout that was
@@ -51,5 +53,8 @@
 
 extern crate alloc;
 
+mod handshake;
 pub mod mpi1;
+pub mod mpi2;
+mod status;
 pub mod wire;

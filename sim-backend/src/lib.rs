@@ -57,6 +57,7 @@
 //! | [`mpi1`] | register-level LSI SAS1068, as hardware is or as QEMU's is |
 //! | [`mpi2`] | register-level LSI SAS2008 and SAS3008, with one to many vectors |
 //! | [`direct`] | a controller without MPI: N vectors, reply rings in memory, and the backend for it |
+//! | [`campaign`] | whole runs from a seed, with faults as data and oracles after every event |
 //! | [`disk`] | disks: commands, volatile cache, power cuts, lies, errors |
 //! | [`target`], [`controller`], [`schedule`] | what a target and a model are, and in which order commands end |
 //!
@@ -71,6 +72,7 @@
 
 extern crate alloc;
 
+pub mod campaign;
 pub mod controller;
 pub mod direct;
 pub mod disk;

@@ -303,6 +303,18 @@ impl<C: ControllerModel> Registers for SimRegisters<C> {
         shared.count.writes += 1;
         shared.note(Access::Write(offset, value));
     }
+
+    /// One access of 64 bits, recorded as two.
+    fn write64(&mut self, offset: RegOffset, value: u64) {
+        let mut shared = lock(&self.shared);
+        shared.approach_removal();
+        if !shared.removed {
+            shared.controller.write64(offset, value);
+        }
+        shared.count.writes += 1;
+        shared.note(Access::Write(offset, value as u32));
+        shared.note(Access::Write(RegOffset(offset.0 + 4), (value >> 32) as u32));
+    }
 }
 
 impl<C: ControllerModel> Shared<C> {

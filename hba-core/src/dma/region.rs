@@ -60,6 +60,12 @@ impl DmaRegion {
         Self { owner: Some(owner), ..self }
     }
 
+    /// Gives up writing the region, so that several owners can read it.
+    #[expect(clippy::arc_with_non_send_sync, reason = "`DmaView` is both, because it only reads")]
+    pub fn into_view(self) -> DmaView {
+        DmaView(Arc::new(self))
+    }
+
     /// The address of the first byte as the device sees it.
     pub const fn bus(&self) -> BusAddr {
         self.bus
@@ -180,6 +186,37 @@ impl DmaRegion {
         if offset > self.len || len > self.len - offset || !offset.is_multiple_of(align) {
             out_of_region(offset, len, self.len);
         }
+    }
+}
+
+/// A range of memory that the device writes and any number of owners on the CPU side read: reply frames that a controller
+/// may put before any of several vectors.
+///
+/// Nobody on the CPU side can write it, so that readers need no order among themselves.
+#[derive(Clone)]
+pub struct DmaView(Arc<DmaRegion>);
+
+// SAFETY: a `DmaRegion` in a view is never written by the CPU again, because the view gives out no `&mut` and took it over
+// whole; volatile loads from several threads do not race with one another.
+unsafe impl Send for DmaView {}
+// SAFETY: as above.
+unsafe impl Sync for DmaView {}
+
+impl DmaView {
+    /// See [`DmaRegion::bus`].
+    pub fn bus(&self) -> BusAddr {
+        self.0.bus()
+    }
+
+    /// See [`DmaRegion::read_u32`].
+    pub fn read_u32(&self, offset: usize) -> u32 {
+        self.0.read_u32(offset)
+    }
+}
+
+impl fmt::Debug for DmaView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -26,9 +26,9 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 use super::config::{Facts, Plan, Port, REPLY_FRAME};
 use super::control::Mpi1;
 use super::discover::{self, Discover, Next};
-use super::handshake::{Handshake, Progress};
 use super::requests::Purpose;
 use super::reset::{self, POLL, Reset};
+use crate::handshake::{Handshake, Progress};
 use crate::wire::event::{EventNotifyRequest, EventSwitch};
 use crate::wire::ioc::{
     IocFactsReply, IocFactsRequest, IocInitReply, IocInitRequest, MsgVersion, WhoInit,

@@ -18,10 +18,10 @@ use super::bring_up::BringUpMachine;
 use super::config::{CONTROL_REQUESTS, Mpi1Config, Plan, REPLY_FRAME};
 use super::events::Acknowledgements;
 use super::fifo::ReplyFifo;
-use super::handshake::{self, Handshake};
 use super::queue::{Mpi1Queue, QueueMemory, SENSE_STRIDE};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
 use super::reset::POLL;
+use crate::handshake::{self, Handshake};
 use crate::wire::registers::{
     DOORBELL, Doorbell, INT_MASK, INT_STATUS, IntMask, IntStatus, IocState,
 };

@@ -10,13 +10,11 @@ mod control;
 mod discover;
 mod events;
 mod fifo;
-mod handshake;
 mod queue;
 mod replies;
 mod requests;
 mod reset;
 mod sgl;
-mod status;
 mod tasks;
 
 pub use config::Mpi1Config;

@@ -16,7 +16,7 @@ use super::context::{Context, GENERATION_BITS};
 use super::fifo::{EMPTY, ReplyFifo};
 use super::replies::{ReplyCopy, ReplyPool, check_length};
 use super::sgl::{Chains, FINAL, ListMemory};
-use super::status::judge;
+use crate::status::judge;
 use crate::wire::message::Function;
 use crate::wire::registers::{REQUEST_FIFO, ReplyWord};
 use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply, ScsiIoRequest};

@@ -14,8 +14,8 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use super::context::Context;
 use super::control::Mpi1;
-use super::handshake::Handshake;
 use super::requests::{Purpose, TASK_MANAGEMENT};
+use crate::handshake::Handshake;
 use crate::wire::message::{Function, IocStatus, IocStatusWord};
 use crate::wire::registers::{DOORBELL, Doorbell, REQUEST_FIFO, REQUEST_HI_PRI_FIFO};
 use crate::wire::task_mgmt::{ResponseCode, ScsiTaskMgmtReply, ScsiTaskMgmtRequest, TaskType};

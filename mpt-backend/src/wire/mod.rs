@@ -1,4 +1,4 @@
-//! MPI 1.x on the wire: registers, frames, events and configuration pages.
+//! MPI 1.x, and in [`mpi2`] what MPI 2.x changes, on the wire: registers, frames, events and configuration pages.
 //!
 //! The types here are layouts and nothing else. Names are those of the MPI standard in Rust
 //! spelling, integers are little-endian, and no type needs alignment.
@@ -32,6 +32,7 @@ pub mod event;
 pub mod event_data;
 pub mod ioc;
 pub mod message;
+pub mod mpi2;
 pub mod port;
 pub mod registers;
 pub mod sas;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use hba_core::fabric::{FaultUnit, RequesterId};
 use scsi_proto::mode::ModeForm;
+use sim_backend::campaign::Profile;
 
 use crate::bench::Mode;
 use crate::controller::{ControllerSpec, DiskPlan};
@@ -76,10 +77,16 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Show the simulated controller to a virtual machine, whose own driver meets it
     ///
-    /// Waits on a socket for one client that speaks vfio-user, such as QEMU from 10.1 on, and ends when it leaves. Nothing happens
-    /// on it while the guest asks for nothing.
+    /// Waits on a socket for one client that speaks vfio-user, such as QEMU from 10.1 on, and ends when it leaves. Costs
+    /// nothing while the guest is idle.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
+    /// Run campaigns against faults and power cuts in virtual time, judged after every event
+    ///
+    /// Each seed is a run of its own: machine, operations and faults are drawn from it before it begins. A run that
+    /// fails is made smaller, stored, and the command that replays it is shown. Ends with PASS or FAIL.
+    #[command(after_help = SIM_EXAMPLES)]
+    Sim(SimArgs),
 }
 
 /// Which controller, which disks.
@@ -112,6 +119,9 @@ pub struct RigArgs {
 /// The options of `verify`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct VerifyArgs {
+    /// Interrupt vectors, each with a queue of its own, for sim:sas2008, sim:sas3008 and sim:direct: 1 to 16
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub vectors: Option<u16>,
     /// Bytes to verify on each disk [default: 32M, or what the disk has]
     #[arg(long)]
     pub size: Option<Size>,
@@ -135,6 +145,103 @@ pub struct VerifyArgs {
     /// Write a timeline of commands and recovery into FILE, for ui.perfetto.dev; times are the controller's
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+}
+
+/// The options of `sim`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct SimArgs {
+    /// The seeds, the last one not included
+    #[arg(long, value_name = "A..B", default_value = "0..100")]
+    pub seeds: SeedRange,
+    /// Run for so long, with seeds from A on and no end
+    #[arg(long, value_name = "S")]
+    pub seconds: Option<u64>,
+    /// What goes wrong: swarm, calm, sick, power, liars or soak
+    #[arg(long, value_name = "NAME", default_value = "swarm")]
+    pub profile: Profile,
+    /// Runs at the same time
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub jobs: NonZeroU32,
+    /// Only the I-th of N parts of the seeds, I from 0 on
+    #[arg(long, value_name = "I/N", default_value = "0/1")]
+    pub shard: Shard,
+    /// Run each seed a second time, under a flight recorder, and compare the trace hashes
+    #[arg(long)]
+    pub twice: bool,
+    /// Run what a failure left
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seconds", "exhaustive"])]
+    pub replay: Option<PathBuf>,
+    /// Instead of seeds: every workload of N operations, every moment of a power cut, every outcome
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=6), conflicts_with_all = ["seeds", "seconds"])]
+    pub exhaustive: Option<u32>,
+}
+
+impl SimArgs {
+    /// The profile's name.
+    pub(crate) fn profile_name(&self) -> &'static str {
+        let known = Profile::ALL.iter().find(|(_, profile)| *profile == self.profile);
+        known.map_or("swarm", |(name, _)| name)
+    }
+}
+
+/// Seeds from the first up to the end, which is not one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeedRange {
+    /// The first.
+    pub first: u64,
+    /// One more than the last.
+    pub end: u64,
+}
+
+impl FromStr for SeedRange {
+    type Err = String;
+
+    /// Reads `0..1000`; a single number means one seed.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seed = |text| parse_seed(text).map_err(|error| format!("{text}: {error}"));
+        let (first, end) = match text.split_once("..") {
+            Some((first, end)) => (seed(first)?, seed(end)?),
+            None => (seed(text)?, seed(text)?.saturating_add(1)),
+        };
+        if first >= end {
+            return Err(format!("no seed is in {first}..{end}"));
+        }
+        Ok(Self { first, end })
+    }
+}
+
+impl fmt::Display for SeedRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.first, self.end)
+    }
+}
+
+/// One of several equal parts of a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which, from 0 on.
+    pub index: u32,
+    /// Of how many; at least 1.
+    pub of: u32,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts =
+            text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match parts {
+            Some((index, of)) if index < of => Ok(Self { index, of }),
+            _ => Err("a shard is I/N with I below N, as in 0/16".into()),
+        }
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
 }
 
 /// The options of `bench`.
@@ -497,6 +604,16 @@ Examples:
   hba decode fault 0x80000001 0x80000000
   hba decode fault --kind vtd 0x80000000 0 0x0200 0xc0000002
   hba decode fault 0x02220060";
+
+const SIM_EXAMPLES: &str = "\
+Examples:
+  hba sim --controller sim:direct                 100 seeds, a second or two
+  hba sim --controller sim:direct --seeds 0..100000 --jobs 8
+  hba sim --seconds 600 --profile power           ten minutes on the SAS1068
+  hba sim --exhaustive 3 --controller sim:direct  every power cut of every small workload
+  hba sim --replay hba-sim-42-O9.txt              what a failure left
+
+docs/campaigns.md has the oracles, the profiles and how to run a campaign on a cluster.";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:

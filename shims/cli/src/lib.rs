@@ -35,6 +35,7 @@ pub mod output;
 pub mod send;
 mod serve;
 pub mod session;
+pub mod sim;
 pub mod size;
 pub mod trace;
 pub mod verify;

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 
 use crate::args::{Args, Command};
 use crate::output::{Output, note};
-use crate::{CliError, Exit, bench, decode, doctor, list, send, serve, verify};
+use crate::{CliError, Exit, bench, decode, doctor, list, send, serve, sim, verify};
 
 /// Runs the program with its command line, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -35,6 +35,7 @@ fn execute(args: &Args, output: &mut Output) -> Result<Exit, CliError> {
         Command::Send(options) => send::run(&args.rig, options, output),
         Command::Decode(options) => decode::run(&args.rig, options, output),
         Command::Doctor(options) => doctor::run(&args.rig, options, output),
+        Command::Sim(options) => sim::run(&args.rig, options, output),
         Command::Serve(options) => serve::run(&args.rig, options, output),
     }
 }
@@ -50,7 +51,7 @@ fn explain(error: &clap::Error) -> Exit {
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             note(
-                "what to do? list, verify, bench, send, decode, doctor or serve; hba --help says more",
+                "what to do? list, verify, bench, send, decode, doctor, serve or sim; hba --help says more",
             );
             Exit::Usage
         }

@@ -16,7 +16,7 @@ fn nonsense_is_refused_in_one_line() {
     for (arguments, line) in [
         (
             &[][..],
-            "what to do? list, verify, bench, send, decode, doctor or serve; hba --help says more",
+            "what to do? list, verify, bench, send, decode, doctor, serve or sim; hba --help says more",
         ),
         (
             &["list", "--controller", "sim:nvme"],
@@ -156,6 +156,20 @@ fn nonsense_is_refused_in_one_line() {
                 "--data-out",
                 "/nonexistent/file",
             ],
+            "/nonexistent/file: No such file or directory (os error 2)",
+        ),
+        (&["serve"], "the following required arguments were not provided: --vfio-user <SOCKET>"),
+        (
+            &["serve", "--vfio-user", "/nonexistent/socket", "--controller", "sim:direct"],
+            "sim:direct is no simulated PCI device: take sim:sas3008",
+        ),
+        (
+            &["serve", "--vfio-user", "/nonexistent/socket"],
+            "/nonexistent/socket: No such file or directory (os error 2)",
+        ),
+        (&["serve", "--vfio-user", "/"], "/ exists; remove it if no server uses it"),
+        (
+            &["serve", "--vfio-user", "/nonexistent/socket", "--script", "/nonexistent/file"],
             "/nonexistent/file: No such file or directory (os error 2)",
         ),
     ] {

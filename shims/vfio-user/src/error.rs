@@ -34,6 +34,9 @@ impl fmt::Display for ServeError {
             Self::Exists { path } => {
                 write!(f, "{} exists; remove it if no server uses it", path.display())
             }
+            Self::Bind { path, source: vfio_user::Error::SocketBind(source) } => {
+                write!(f, "{}: {source}", path.display())
+            }
             Self::Bind { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Client { source } => write!(f, "the client: {source}"),
             Self::Protocol => f.write_str("the client does not speak vfio-user"),

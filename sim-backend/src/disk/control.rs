@@ -18,6 +18,12 @@ impl UnitControl<'_> {
         self.0.store.cached_blocks()
     }
 
+    /// Whether a write-back failed and no command has reported it yet.
+    #[must_use = "the answer is the only result"]
+    pub const fn has_deferred_error(&self) -> bool {
+        self.0.store.has_deferred()
+    }
+
     /// Untrue promises so far.
     #[must_use = "the counts are the only result"]
     pub const fn lies(&self) -> Lies {

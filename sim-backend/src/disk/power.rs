@@ -22,6 +22,8 @@ pub enum PowerCut {
     NewestFirst,
     /// Each block as in `RandomSubset`, but a write of several blocks is never there as a whole.
     TornWrites,
+    /// Exactly these: bit n is the n-th block that was written, the oldest is bit 0. All from the 65th on are lost.
+    Chosen(u64),
     /// As `RandomSubset`, and one block is half old and half new.
     ///
     /// This breaks the promise that a block is written whole or not at all. It is for showing that
@@ -77,6 +79,10 @@ fn survivors(policy: PowerCut, cache: &WriteCache, prng: &mut Prng) -> Vec<(Slot
     let mut fates: Vec<_> = cache.iter().map(|slot| (slot, false)).collect();
     match policy {
         PowerCut::LoseAll => {}
+        PowerCut::Chosen(mask) => {
+            let bits = (0..u64::BITS).map(|bit| mask >> bit & 1 != 0);
+            fates.iter_mut().zip(bits).for_each(|((_, survives), bit)| *survives = bit);
+        }
         PowerCut::RandomSubset | PowerCut::TornBlock => {
             fates.iter_mut().for_each(|(_, survives)| *survives = prng.coin());
         }

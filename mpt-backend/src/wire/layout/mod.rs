@@ -7,6 +7,7 @@
 
 mod events;
 mod messages;
+mod mpi2;
 mod pages;
 
 use super::registers;

@@ -38,8 +38,8 @@ pub enum SessionError {
         /// How many were asked for.
         disks: usize,
     },
-    /// Nothing here drives the controller.
-    NoDriver {
+    /// The number of vectors of this controller cannot be chosen.
+    Vectors {
         /// Which controller.
         controller: ControllerSpec,
     },
@@ -133,9 +133,10 @@ impl fmt::Display for SessionError {
             Self::Slots { controller, slots, disks } => {
                 write!(f, "{controller} takes {slots} disks, not {disks}")
             }
-            Self::NoDriver { controller } => {
-                write!(f, "no backend drives {controller} yet: serve shows it to other drivers")
-            }
+            Self::Vectors { controller } => write!(
+                f,
+                "{controller} has one vector: --vectors is for sim:sas2008, sim:sas3008 and sim:direct"
+            ),
             Self::NotPci { controller } => {
                 write!(f, "{controller} is no simulated PCI device: take sim:sas3008")
             }

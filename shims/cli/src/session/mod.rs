@@ -101,9 +101,7 @@ impl Session {
     pub fn open(config: SessionConfig) -> Result<Self, SessionError> {
         match config.controller {
             ControllerSpec::SimSas1068 => sim::sas1068(&config),
-            ControllerSpec::SimSas2008 | ControllerSpec::SimSas3008 => {
-                Err(SessionError::NoDriver { controller: config.controller })
-            }
+            ControllerSpec::SimSas2008 | ControllerSpec::SimSas3008 => sim::mpi2(&config),
             ControllerSpec::SimDirect => sim::direct(&config),
             ControllerSpec::QemuMptsas1068 => qemu::mptsas1068(config),
         }

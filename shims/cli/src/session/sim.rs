@@ -6,6 +6,7 @@ use core::time::Duration;
 use hba_core::port::ControlPort;
 use hba_core::tracer::Tracer;
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
+use mpt_backend::mpi2::{Mpi2, Mpi2Config};
 use sim_backend::controller::ControllerModel;
 use sim_backend::direct::{DirectConfig, DirectControl, DirectController, Facts};
 use sim_backend::disk::{DiskConfig, FileMedium, PowerCut, SimDisk};
@@ -41,11 +42,8 @@ pub(crate) fn model(
             personality.behaviour.message_unit_reset_time = Duration::ZERO;
             Box::new(Mpi1Controller::new(personality, memory))
         }
-        ControllerSpec::SimSas2008 => {
-            Box::new(Mpi2Controller::new(mpi2::Personality::sas2008(), memory))
-        }
-        ControllerSpec::SimSas3008 => {
-            Box::new(Mpi2Controller::new(mpi2::Personality::sas3008(), memory))
+        ControllerSpec::SimSas2008 | ControllerSpec::SimSas3008 => {
+            Box::new(Mpi2Controller::new(personality(config), memory))
         }
         ControllerSpec::SimDirect | ControllerSpec::QemuMptsas1068 => {
             return Err(SessionError::NotPci { controller });
@@ -64,6 +62,35 @@ pub(super) fn sas1068(config: &SessionConfig) -> Result<Session, SessionError> {
     session(config, model, memory, |machine| {
         Mpi1::new(Mpi1Config::default(), FifoRegister(machine.registers()))
     })
+}
+
+/// `mpt-backend` on a register-level SAS2008 or SAS3008.
+pub(super) fn mpi2(config: &SessionConfig) -> Result<Session, SessionError> {
+    let memory = SimMemory::new(MEMORY);
+    let mut model = Mpi2Controller::new(personality(config), memory.device());
+    insert_disks(config, model.topology_mut())?;
+    model.set_schedule(schedule(config));
+    // A lock around the simulated registers keeps descriptors whole.
+    let Queues { vectors, depth } = config.queues.unwrap_or(QUEUES);
+    let driver = Mpi2Config {
+        vectors: vectors.min(16) as u8,
+        queue_depth_max: depth,
+        whole_descriptors: true,
+        ..Mpi2Config::default()
+    };
+    session(config, model, memory, move |_| Mpi2::new(driver))
+}
+
+/// The part, with the vectors that were asked for.
+fn personality(config: &SessionConfig) -> mpi2::Personality {
+    let part = match config.controller {
+        ControllerSpec::SimSas3008 => mpi2::Personality::sas3008(),
+        _ => mpi2::Personality::sas2008(),
+    };
+    match config.queues {
+        None => part,
+        Some(queues) => part.with_vectors(queues.vectors.min(16) as u8),
+    }
 }
 
 /// The backend of `sim-backend`'s own controller.
@@ -198,6 +225,8 @@ fn disk(slot: usize, source: &DiskSource, config: &SessionConfig) -> Result<SimD
     made.map_err(SessionError::Disk)
 }
 
+/// What the host asks a controller for, unless told otherwise.
+const QUEUES: Queues = Queues { vectors: 4, depth: u16::MAX };
 /// What the host may allocate in all, over every power cycle. Only what is in use takes space.
 const MEMORY: usize = 64 << 30;
 /// The write cache of a disk in bytes.

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use super::{Monitor, Report, VerifyOptions, verify};
 use crate::args::{FaultArg, RigArgs, VerifyArgs};
+use crate::controller::ControllerSpec;
 use crate::list;
 use crate::output::{Output, stderr_is_terminal};
-use crate::session::{Session, SessionConfig, SimBehaviour, tell_trouble};
+use crate::session::{Queues, Session, SessionConfig, SessionError, SimBehaviour, tell_trouble};
 use crate::size::Size;
 use crate::trace::{Trace, TraceFile};
 use crate::{CliError, Exit};
@@ -29,7 +30,8 @@ pub(crate) fn run(rig: &RigArgs, args: &VerifyArgs, output: &mut Output) -> Resu
     };
     let trace = args.trace.as_deref().map(TraceFile::create).transpose()?;
     let config = rig.session(SimBehaviour { seed: Some(seed), fault })?;
-    let mut session = Session::open(SessionConfig { record: true, ..config })?;
+    let queues = queues(config.controller, args.vectors)?;
+    let mut session = Session::open(SessionConfig { record: true, queues, ..config })?;
     let trace = trace.map(|file| file.start(session.clock()));
     let found = session.attach().inspect_err(|_| tell_trouble(&mut session));
     let found = found?;
@@ -50,6 +52,20 @@ pub(crate) fn run(rig: &RigArgs, args: &VerifyArgs, output: &mut Output) -> Resu
     finished?;
     print(rig, seed, &report, output)?;
     Ok(if report.passed { Exit::Pass } else { Exit::Mismatch })
+}
+
+/// As many vectors as asked for, where there is a choice.
+fn queues(
+    controller: ControllerSpec,
+    vectors: Option<u16>,
+) -> Result<Option<Queues>, SessionError> {
+    match (controller, vectors) {
+        (_, None) => Ok(None),
+        (ControllerSpec::SimSas1068 | ControllerSpec::QemuMptsas1068, Some(2..)) => {
+            Err(SessionError::Vectors { controller })
+        }
+        (_, Some(vectors)) => Ok(Some(Queues { vectors, depth: u16::MAX })),
+    }
 }
 
 fn print(rig: &RigArgs, seed: u64, report: &Report, output: &mut Output) -> io::Result<()> {

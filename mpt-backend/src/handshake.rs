@@ -21,10 +21,10 @@ use crate::wire::registers::{
     DOORBELL, Doorbell, DoorbellFunction, INT_STATUS, IntStatus, doorbell_function,
 };
 
-/// The longest message, in dwords: IOC init has 11, task management 13.
-pub(super) const MESSAGE_MAX: usize = 16;
+/// The longest message, in dwords: IOC init of MPI 2.x has 18.
+pub(crate) const MESSAGE_MAX: usize = 18;
 /// Half words kept of a reply; what is longer is read and dropped.
-pub(super) const REPLY_MAX: usize = 64;
+pub(crate) const REPLY_MAX: usize = 64;
 /// For each wait of the handshake but the first of the reply.
 const STEP: Duration = Duration::from_secs(5);
 /// Register accesses in one call.
@@ -32,7 +32,7 @@ const BUDGET: u32 = 512;
 
 /// One handshake under way.
 #[derive(Debug)]
-pub(super) struct Handshake {
+pub(crate) struct Handshake {
     name: &'static str,
     message: [u32; MESSAGE_MAX],
     len: u8,
@@ -60,7 +60,7 @@ enum Phase {
 
 /// How far a handshake has come.
 #[derive(Debug)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// Call again.
     Wait,
     /// The reply is in; see [`Handshake::reply`].
@@ -75,12 +75,12 @@ impl Handshake {
     /// # Panics
     ///
     /// If the message has more than [`MESSAGE_MAX`] dwords: messages are the driver's own.
-    pub(super) fn new(name: &'static str, message: &[u8], reply_wait: Duration) -> Self {
+    pub(crate) fn new(name: &'static str, message: &[u8], reply_wait: Duration) -> Self {
         Self::with(name, message, Some(reply_wait))
     }
 
     /// A handshake whose reply comes another way.
-    pub(super) fn send_only(name: &'static str, message: &[u8]) -> Self {
+    pub(crate) fn send_only(name: &'static str, message: &[u8]) -> Self {
         Self::with(name, message, None)
     }
 
@@ -104,12 +104,12 @@ impl Handshake {
     }
 
     /// What is being sent.
-    pub(super) const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         self.name
     }
 
     /// The reply's bytes, as many as were kept.
-    pub(super) fn reply(&self) -> ([u8; 2 * REPLY_MAX], usize) {
+    pub(crate) fn reply(&self) -> ([u8; 2 * REPLY_MAX], usize) {
         let mut bytes = [0; 2 * REPLY_MAX];
         for (chunk, half) in bytes.chunks_exact_mut(2).zip(self.reply) {
             chunk.copy_from_slice(&half.to_le_bytes());
@@ -118,7 +118,7 @@ impl Handshake {
     }
 
     /// Goes on as far as the IOC lets it.
-    pub(super) fn poll(&mut self, now: Instant, registers: &mut dyn Registers) -> Progress {
+    pub(crate) fn poll(&mut self, now: Instant, registers: &mut dyn Registers) -> Progress {
         for _ in 0..BUDGET {
             if self.phase == Phase::Done {
                 return Progress::Done;

@@ -7,10 +7,13 @@ use scsi_proto::Status;
 use crate::wire::message::{IocStatus, IocStatusWord};
 use crate::wire::scsi_io::{ScsiIoReply, ScsiState};
 
+/// Words that a SCSI IO reply needs for [`judge`]: what follows differs between MPI 1.x and 2.x, and is not looked at.
+pub(crate) const JUDGED_WORDS: u8 = 7;
+
 /// Judges a SCSI IO reply; `sense_room` is the size of the sense buffer in bytes.
 ///
 /// Where the words contradict each other the worst wins: success needs IOC status, SCSI state and SCSI status to agree.
-pub(super) fn judge(reply: &ScsiIoReply, sense_room: u8) -> Detail {
+pub(crate) fn judge(reply: &ScsiIoReply, sense_room: u8) -> Detail {
     let state = reply.scsi_state;
     let status = Status(reply.scsi_status);
     let ioc = IocStatusWord(reply.ioc_status.get()).status();

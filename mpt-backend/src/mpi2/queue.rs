@@ -1,0 +1,483 @@
+//! The data path of one vector: request descriptors out, reply descriptors in through a queue in memory.
+//!
+//! ```text
+//!   reply post queue    entry: flags | queue | SMID, then task tag or frame address
+//!                       all ones: the controller's; anything else: ours until it is all ones again
+//! ```
+
+use alloc::vec::Vec;
+
+use hba_core::command::Command;
+use hba_core::command::Failure;
+use hba_core::dma::{Coherent, DmaRegion, DmaSync, Elements, WordsMut};
+use hba_core::port::{
+    BadReply, Delivery, Detail, Generation, Message, QueuePort, Reply, Tag, Transferred,
+    Unsendable, WireTag,
+};
+use hba_core::register::{RegOffset, RegisterWrite, RegisterWrite64, WordWrite};
+use scsi_proto::{Direction, Status, TaskAttribute};
+use zerocopy::FromBytes;
+
+use super::config::{FRAME, Plan, Post, SENSE};
+use super::note;
+use super::replies::{ReplyCopy, ReplyWindow};
+use super::sgl::{Chains, ElementKind, ListMemory, SGL_OFFSET};
+use crate::status::{JUDGED_WORDS, judge};
+use crate::wire::message::Function;
+use crate::wire::mpi2::{
+    ATOMIC_REQUEST_DESCRIPTOR_POST, COMBINED_REPLY_POST_HOST_INDEX, DESCRIPTOR_SCSI_IO,
+    REPLY_ADDRESS, REPLY_FAST_PATH_SUCCESS, REPLY_POST_HOST_INDEX, REPLY_SCSI_IO_SUCCESS,
+    REPLY_UNUSED, REQUEST_DESCRIPTOR_POST, request_descriptor,
+};
+use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply};
+
+/// The data path of one vector of an MPI 2.x controller.
+///
+/// Owns the request frames of the queue's tags, their chain segments and sense buffers, and its reply post queue. Reply
+/// frames it only reads: see the module's "What vectors share".
+#[derive(Debug)]
+pub struct Mpi2Queue<S = Coherent> {
+    sync: S,
+    post: DmaRegion,
+    frames: DmaRegion,
+    chains: DmaRegion,
+    sense: DmaRegion,
+    replies: ReplyWindow,
+    /// Copied reply frames that Control has not been told of.
+    spent: Vec<u16>,
+    layout: Chains,
+    /// Element flags and control word of a command, by its direction.
+    by_direction: [(u32, u32); 3],
+    /// The byte of the next entry in `post`, and where they end.
+    at: usize,
+    end: usize,
+    /// The descriptor of tag 0.
+    first: u32,
+    /// Its SMID.
+    base: u16,
+    depth: u16,
+    method: Post,
+    /// Where the index register of this queue is, and its number there.
+    index: (RegOffset, u32),
+    taken: bool,
+    /// Counts [`QueuePort::restart`].
+    epoch: u32,
+    /// A frame of one of our commands was nonsense: said after the command's end.
+    nonsense: Option<BadReply>,
+    distrust: bool,
+    unknown: u32,
+    detail: Detail,
+    message: Message,
+}
+
+/// The memory of one queue.
+pub(super) struct QueueMemory {
+    pub(super) post: DmaRegion,
+    pub(super) frames: DmaRegion,
+    pub(super) chains: DmaRegion,
+    pub(super) sense: DmaRegion,
+    pub(super) replies: ReplyWindow,
+}
+
+/// Bytes from one sense buffer to the next.
+pub(super) const SENSE_STRIDE: usize = SENSE as usize;
+/// Bytes of an entry of the reply post queue.
+pub(super) const ENTRY: usize = 8;
+/// What an entry reads while it is the controller's.
+const UNUSED: u32 = u32::MAX;
+/// Unknown descriptors that are borne.
+const UNKNOWN_MAX: u32 = 16;
+
+impl<S: DmaSync> Mpi2Queue<S> {
+    pub(super) fn new(sync: S, vector: u16, plan: &Plan, memory: QueueMemory) -> Self {
+        let base = plan.base(vector);
+        let mut queue = Self {
+            sync,
+            post: memory.post,
+            frames: memory.frames,
+            chains: memory.chains,
+            sense: memory.sense,
+            spent: Vec::with_capacity(usize::from(plan.replies)),
+            replies: memory.replies,
+            layout: plan.chains,
+            by_direction: [Direction::None, Direction::ToDevice, Direction::FromDevice]
+                .map(|d| (plan.chains.flags(d == Direction::ToDevice), control(d))),
+            at: 0,
+            end: usize::from(plan.post_depth) * ENTRY,
+            first: request_descriptor(DESCRIPTOR_SCSI_IO, vector as u8, base),
+            base,
+            depth: plan.limits.queue_depth,
+            method: plan.post,
+            index: index_register(vector as u8, plan.facts.combines_indices()),
+            taken: false,
+            epoch: 0,
+            nonsense: None,
+            distrust: false,
+            unknown: 0,
+            detail: NO_DETAIL,
+            message: Message::EMPTY,
+        };
+        queue.arm();
+        queue
+    }
+
+    /// Gives every entry to the controller, and writes the words of each frame that never change.
+    ///
+    /// A controller that changes them harms nobody but itself: sense data are read from our own record of the place.
+    fn arm(&mut self) {
+        self.post.fill(0, self.end, 0xff);
+        self.sync.for_device(self.post.bus(), self.end);
+        self.at = 0;
+        self.taken = false;
+        for tag in 0..usize::from(self.depth) {
+            let sense = self.sense.bus().offset((tag * SENSE_STRIDE) as u64);
+            self.frames.fill(tag * FRAME, FRAME, 0);
+            let mut words = self.frames.words_mut::<24>(tag * FRAME);
+            words.put::<3>(sense.low());
+            words.put::<4>(u32::from(SENSE) << 16);
+            words.put::<5>((SGL_OFFSET / 4) as u32);
+        }
+    }
+
+    /// Writes the list of a frame with anything but one plain segment, and returns its chain offset.
+    #[inline(never)]
+    fn write_list(
+        &mut self,
+        slot: usize,
+        flags: u32,
+        length: u32,
+        elements: Elements<'_>,
+    ) -> Result<u8, Unsendable> {
+        if length == 0 {
+            // Control bits say that there is no data; the list is one empty element.
+            let at = slot * FRAME + SGL_OFFSET;
+            let last = self.layout.last();
+            match self.layout.kind() {
+                ElementKind::Ieee => self.frames.write_words(at, [0, 0, 0, last]),
+                _ => self.frames.write_words(at, [flags | last, 0, 0]),
+            }
+            return Ok(0);
+        }
+        let chain = slot * self.layout.bytes();
+        let mut list = ListMemory {
+            frames: &mut self.frames,
+            frame: slot * FRAME,
+            chains: &mut self.chains,
+            chain,
+        };
+        let chain_offset = list.write(&self.layout, flags, elements)?;
+        if chain_offset != 0 {
+            let bus = self.chains.bus().offset(chain as u64);
+            self.sync.for_device(bus, self.layout.bytes());
+        }
+        Ok(chain_offset)
+    }
+
+    /// Which of our tags a SMID is.
+    #[inline]
+    fn name(&self, smid: u16) -> Option<WireTag> {
+        let tag = smid.wrapping_sub(self.base);
+        (tag < self.depth).then_some(WireTag { tag: Tag(tag), generation: Generation(0) })
+    }
+
+    /// Counts a breach that no working controller commits; Control hears of it at the end of the pass.
+    #[cold]
+    fn breach(&mut self, bad: BadReply) -> Reply {
+        self.distrust = true;
+        Reply::Bad(bad)
+    }
+
+    /// Nothing is posted: what Control is to know goes out now.
+    #[cold]
+    #[inline(never)]
+    fn report(&mut self) -> Reply {
+        if let Some(bad) = self.nonsense.take() {
+            return self.breach(bad);
+        }
+        if !self.spent.is_empty() {
+            let from = self.spent.len().saturating_sub(note::FRAMES_MAX);
+            for frame in &self.spent[from..] {
+                self.replies.forget(*frame);
+            }
+            self.message = note::spent(self.epoch, self.spent.drain(from..));
+            return Reply::Message;
+        }
+        if core::mem::take(&mut self.distrust) {
+            self.message = note::distrust();
+            return Reply::Message;
+        }
+        Reply::Empty
+    }
+
+    /// Any descriptor but that of one of our commands that ended well.
+    #[cold]
+    #[inline(never)]
+    fn other(&mut self, low: u32, high: u32) -> Reply {
+        let (kind, smid) = ((low & 0xf) as u8, (low >> 16) as u16);
+        match kind {
+            REPLY_ADDRESS => self.address_reply(smid, high),
+            REPLY_FAST_PATH_SUCCESS => match self.name(smid) {
+                Some(name) => Reply::Success(name),
+                None => self.breach(BadReply::UnknownTag { raw: u32::from(smid) }),
+            },
+            REPLY_SCSI_IO_SUCCESS => self.breach(BadReply::UnknownTag { raw: u32::from(smid) }),
+            _ => {
+                self.unknown += 1;
+                self.distrust |= self.unknown.is_multiple_of(UNKNOWN_MAX);
+                Reply::Bad(BadReply::Function { function: kind })
+            }
+        }
+    }
+
+    fn address_reply(&mut self, smid: u16, address: u32) -> Reply {
+        let taken = self.replies.take(address, &mut self.sync);
+        if let Ok((frame, _)) = taken {
+            self.spent.push(frame);
+        }
+        let Some(name) = self.name(smid) else {
+            return match taken.and_then(|(_, copy)| check_message(smid, &copy)) {
+                Ok(copy) => {
+                    self.message = copy.named(smid);
+                    Reply::Message
+                }
+                Err(bad) => self.breach(bad),
+            };
+        };
+        // The SMID is one of ours: its command has ended, whatever the frame holds.
+        match taken.and_then(|(_, copy)| end_of(&copy)) {
+            Ok(detail) => self.detail = detail,
+            Err(bad) => {
+                self.nonsense = Some(bad);
+                self.detail = Detail {
+                    delivery: Delivery::Failed(Failure::BadReply),
+                    transferred: Transferred::Bytes(0),
+                    ..NO_DETAIL
+                };
+            }
+        }
+        Reply::Detail(name)
+    }
+}
+
+/// A message for Control: not one that looks like a note, nor too short.
+fn check_message(smid: u16, copy: &ReplyCopy) -> Result<ReplyCopy, BadReply> {
+    copy.check_length(0)?;
+    let function = copy.function();
+    let io = matches!(Function(function), Function::SCSI_IO_REQUEST);
+    let event = matches!(Function(function), Function::EVENT_NOTIFICATION);
+    if function == note::NOTE || io || smid == 0 && !event {
+        return Err(BadReply::Function { function });
+    }
+    Ok(*copy)
+}
+
+/// What the frame says of how a command ended.
+fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
+    let function = copy.function();
+    if !matches!(Function(function), Function::SCSI_IO_REQUEST | Function::RAID_SCSI_IO_PASSTHROUGH)
+    {
+        return Err(BadReply::Function { function });
+    }
+    copy.check_length(JUDGED_WORDS)?;
+    let bytes = copy.bytes();
+    let (reply, _) = ScsiIoReply::read_from_prefix(&bytes)
+        .map_err(|_| BadReply::MessageLength { words: copy.len as u8 })?;
+    Ok(judge(&reply, SENSE))
+}
+
+const NO_DETAIL: Detail = Detail {
+    delivery: Delivery::TaskComplete,
+    status: Status::GOOD,
+    transferred: Transferred::All,
+    sense_len: 0,
+    raw_status: 0,
+};
+
+impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
+    type Doorbell = WordWrite;
+    type Ack = Option<RegisterWrite>;
+    /// A SMID has no bits to spare.
+    const GENERATION_BITS: u32 = 0;
+
+    #[inline]
+    fn prepare(
+        &mut self,
+        name: WireTag,
+        command: &Command,
+        elements: Elements<'_>,
+    ) -> Result<WordWrite, Unsendable> {
+        let Some(cdb) = command.cdb.padded16() else {
+            return Err(Unsendable::Cdb { length: command.cdb.len() });
+        };
+        let target = command.nexus.target;
+        if target.channel != 0 {
+            return Err(Unsendable::Target(target));
+        }
+        let slot = usize::from(name.tag.0);
+        let frame = slot * FRAME;
+        if let (Some(element), ElementKind::Ieee) = (elements.single(), self.layout.kind()) {
+            let (_, direction) = self.by_direction[command.transfer.direction as usize];
+            let mut words = self.frames.words_mut::<28>(frame);
+            Header { command, cdb, dev_handle: target.id, chain_offset: 0, direction }
+                .write(&mut words);
+            words.put::<24>(element.addr.low());
+            words.put::<25>(element.addr.high());
+            words.put::<26>(element.len);
+            words.put::<27>(IEEE_LAST);
+        } else {
+            let (flags, direction) = self.by_direction[command.transfer.wire_direction() as usize];
+            let chain_offset = self.write_list(slot, flags, command.transfer.length, elements)?;
+            let mut words = self.frames.words_mut::<24>(frame);
+            Header { command, cdb, dev_handle: target.id, chain_offset, direction }
+                .write(&mut words);
+        }
+        let bus = self.frames.bus().offset(frame as u64);
+        self.sync.for_device(bus, FRAME);
+        let descriptor = self.first + (u32::from(name.tag.0) << 16);
+        Ok(match self.method {
+            // The second word of a SCSI IO descriptor holds the device handle in its upper half.
+            Post::Pair => WordWrite::Bits64(RegisterWrite64 {
+                offset: RegOffset(REQUEST_DESCRIPTOR_POST),
+                value: u64::from(target.id) << 48 | u64::from(descriptor),
+            }),
+            Post::Atomic => WordWrite::Bits32(RegisterWrite {
+                offset: RegOffset(ATOMIC_REQUEST_DESCRIPTOR_POST),
+                value: descriptor,
+            }),
+        })
+    }
+
+    #[inline]
+    fn next_reply(&mut self) -> Reply {
+        let low = self.post.read_u32(self.at);
+        let high = self.post.read_u32(self.at + 4);
+        // The controller may write the halves one by one: an entry is whole when neither is all ones.
+        if low & 0xf == u32::from(REPLY_UNUSED) || low == UNUSED || high == UNUSED {
+            if self.spent.is_empty() && !self.distrust && self.nonsense.is_none() {
+                return Reply::Empty;
+            }
+            return self.report();
+        }
+        hba_core::sync::observe();
+        // Without this the next lap would take old entries for new ones.
+        self.post.write_words(self.at, [UNUSED, UNUSED]);
+        self.at += ENTRY;
+        if self.at == self.end {
+            self.at = 0;
+        }
+        self.taken = true;
+        let tag = ((low >> 16) as u16).wrapping_sub(self.base);
+        if low & 0xf == u32::from(REPLY_SCSI_IO_SUCCESS) && tag < self.depth {
+            return Reply::Success(WireTag { tag: Tag(tag), generation: Generation(0) });
+        }
+        self.other(low, high)
+    }
+
+    fn detail(&self) -> &Detail {
+        &self.detail
+    }
+
+    fn read_sense(&mut self, tag: Tag, into: &mut [u8]) {
+        let offset = usize::from(tag.0) * SENSE_STRIDE;
+        let len = into.len().min(SENSE_STRIDE);
+        if len == 0 || tag.0 >= self.depth {
+            return;
+        }
+        self.sync.for_cpu(self.sense.bus().offset(offset as u64), len);
+        self.sense.read_bytes(offset, &mut into[..len]);
+    }
+
+    fn message(&self) -> &Message {
+        &self.message
+    }
+
+    #[inline]
+    fn acknowledge(&mut self) -> Option<RegisterWrite> {
+        if !core::mem::take(&mut self.taken) {
+            return None;
+        }
+        let (offset, queue) = self.index;
+        Some(RegisterWrite { offset, value: queue | (self.at / ENTRY) as u32 })
+    }
+
+    fn restart(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.spent.clear();
+        self.replies.forget_all();
+        (self.nonsense, self.distrust, self.unknown) = (None, false, 0);
+        self.arm();
+    }
+}
+
+/// Where the index of a queue is written, and the bits that name the queue there.
+pub(super) fn index_register(queue: u8, combined: bool) -> (RegOffset, u32) {
+    if !combined {
+        return (RegOffset(REPLY_POST_HOST_INDEX), u32::from(queue) << 24);
+    }
+    let register = COMBINED_REPLY_POST_HOST_INDEX + u32::from(queue / 8) * 0x10;
+    (RegOffset(register), u32::from(queue % 8) << 24)
+}
+
+/// The fourth word of the last IEEE element.
+const IEEE_LAST: u32 = (crate::wire::mpi2::IEEE_END_OF_LIST as u32) << 24;
+
+/// The words of a SCSI IO request that differ from command to command. Source: `MPI2_SCSI_IO_REQUEST`.
+struct Header<'a> {
+    command: &'a Command,
+    cdb: &'a [u8; 16],
+    dev_handle: u16,
+    chain_offset: u8,
+    direction: u32,
+}
+
+impl Header<'_> {
+    /// Writes each word as soon as it is made, so that few are alive at a time.
+    #[inline]
+    fn write<const N: usize>(&self, frame: &mut WordsMut<'_, N>) {
+        let Self { command, cdb, .. } = self;
+        let lun = command.nexus.lun.as_bytes();
+        let word = |bytes: &[u8], at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        frame.put::<0>(u32::from(self.dev_handle) | u32::from(self.chain_offset) << 16);
+        frame.put::<7>(command.transfer.length);
+        frame.put::<9>(command.cdb.len() as u32);
+        frame.put::<13>(word(lun, 0));
+        frame.put::<14>(word(lun, 4));
+        frame.put::<15>(self.direction | attribute(command.attribute));
+        frame.put::<16>(word(&cdb[..], 0));
+        frame.put::<17>(word(&cdb[..], 4));
+        frame.put::<18>(word(&cdb[..], 8));
+        frame.put::<19>(word(&cdb[..], 12));
+    }
+}
+
+/// The direction in the control word.
+const fn control(direction: Direction) -> u32 {
+    let direction = match direction {
+        Direction::None => DataDirection::None,
+        Direction::ToDevice => DataDirection::Write,
+        Direction::FromDevice => DataDirection::Read,
+    };
+    scsi_io::scsi_io_control(direction, scsi_io::TaskAttribute::Simple)
+}
+
+/// The task attribute in the control word; SIMPLE is 0.
+#[inline]
+const fn attribute(attribute: TaskAttribute) -> u32 {
+    let attribute = match attribute {
+        TaskAttribute::Simple => scsi_io::TaskAttribute::Simple,
+        TaskAttribute::HeadOfQueue => scsi_io::TaskAttribute::HeadOfQueue,
+        TaskAttribute::Ordered => scsi_io::TaskAttribute::Ordered,
+        TaskAttribute::Aca => scsi_io::TaskAttribute::Aca,
+    };
+    scsi_io::scsi_io_control(DataDirection::None, attribute)
+}
+
+#[cfg(test)]
+impl Mpi2Queue {
+    /// What the controller writes into an entry.
+    pub(super) fn forge(&mut self, entry: usize, words: [u32; 2]) {
+        self.post.write_words(entry * ENTRY, words);
+    }
+}

@@ -1,0 +1,526 @@
+//! The oracles at work: what the caller was told against what the world did.
+
+use hba_core::adapter::{Adapter, AdapterHandle};
+use hba_core::command::{Completion, Effect, Outcome};
+use hba_core::control::{ControlEvent, ResetReason};
+use hba_core::dma::{BusAddr, RegionBuffer};
+use hba_core::port::ControlPort;
+use hba_core::queue::Done;
+use hba_core::time::Instant;
+use scsi_proto::{Opcode, Status};
+
+use super::flight::{self, BLOCK, Content, Flight, State};
+use super::ledger::{Ledger, Moment, WriteId};
+use super::oracle::{Oracle, Verdict, Violation, require};
+use super::plan::{Entry, Fault, Kind, Options, Plan};
+use super::tally::{Sometimes, Tally, Trace};
+use super::text::BLOCKS_MAX;
+use super::watched::Seen;
+use super::world::patience;
+
+type Data = Option<RegionBuffer>;
+
+/// Everything that the oracles know.
+pub(super) struct Judge {
+    pub(super) flights: Vec<Flight>,
+    pub(super) tally: Tally,
+    pub(super) trace: Trace,
+    /// Nothing goes wrong any more.
+    pub(super) healed: bool,
+    options: Options,
+    /// Submits without an end, oldest first.
+    outstanding: Vec<usize>,
+    /// The submit of each write, from write 1 on.
+    writes: Vec<usize>,
+    ledgers: Vec<Ledger>,
+    /// The moment since when each unit has power.
+    powered: Vec<Moment>,
+    /// Commands without data that each unit executed well, and those that were reported as done.
+    plain: Vec<[u64; 2]>,
+    /// When each unit last lost cached data for another reason.
+    losses: Vec<Moment>,
+    /// When each unit last executed a flush.
+    flushes: Vec<Moment>,
+    /// The unit told of its power-on.
+    greeted: Vec<bool>,
+    /// A fault struck that is not one disk's own.
+    troubled: bool,
+    /// Disks with faults of their own.
+    sick: Vec<bool>,
+    /// Resets of the controller that have ended.
+    epoch: u32,
+    recovering: bool,
+    last_done: usize,
+    moment: Moment,
+}
+
+impl Judge {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let options = plan.options;
+        let units = options.all_units() as usize;
+        let durable = options.write_cache == 0 || options.non_volatile != 0;
+        Self {
+            flights: Vec::with_capacity(plan.operations.len() + 64),
+            tally: Tally::default(),
+            trace: Trace::new(plan.seed),
+            healed: false,
+            options,
+            outstanding: Vec::new(),
+            writes: Vec::with_capacity(plan.operations.len()),
+            ledgers: (0..units).map(|_| Ledger::new(options.blocks, durable)).collect(),
+            powered: vec![0; units],
+            plain: vec![[0; 2]; units],
+            losses: vec![0; units],
+            flushes: vec![0; units],
+            greeted: vec![false; units],
+            troubled: false,
+            sick: vec![false; options.disks as usize],
+            epoch: 0,
+            recovering: false,
+            last_done: usize::MAX,
+            moment: 1,
+        }
+    }
+
+    pub(super) const fn units(&self) -> usize {
+        self.ledgers.len()
+    }
+
+    /// Each event has a moment of its own.
+    const fn tick(&mut self) -> Moment {
+        self.moment += 1;
+        self.moment
+    }
+
+    /// A submit was accepted.
+    pub(super) fn submitted(&mut self, mut flight: Flight, handle: AdapterHandle) {
+        let index = self.flights.len();
+        flight.state = State::Outstanding;
+        flight.handle = Some(handle);
+        flight.issued = self.tick();
+        flight.epoch = self.epoch;
+        let op = flight.op;
+        if op.kind.is_write() {
+            self.name(flight.id, index);
+            self.ledgers[op.unit as usize].issue(flight.id, op.lba, op.blocks, flight.issued);
+        }
+        self.trace.mix(index as u64);
+        self.outstanding.push(index);
+        self.flights.push(flight);
+    }
+
+    /// A submit was refused: everything came back, and nothing happens.
+    pub(super) fn refused(&mut self, flight: Flight, memory: Option<BusAddr>) -> Verdict {
+        let (sent, back) = (flight.memory, memory);
+        require(sent == back, Oracle::Refused, || {
+            format!("memory at {sent:?} was offered, and {back:?} came back")
+        })?;
+        let index = self.flights.len();
+        if flight.op.kind.is_write() {
+            self.name(flight.id, index);
+        }
+        self.flights.push(flight);
+        Ok(())
+    }
+
+    fn name(&mut self, id: WriteId, index: usize) {
+        self.writes.resize(id.0 as usize + 1, usize::MAX);
+        self.writes[id.0 as usize] = index;
+    }
+
+    /// The device executed a command.
+    pub(super) fn executed(&mut self, unit: u32, seen: &Seen) -> Verdict {
+        if seen.loss {
+            self.lost(unit);
+            self.tally.saw(Sometimes::Deferred);
+        }
+        if seen.status == Status::GOOD && seen.stamp == 0 {
+            self.plain[unit as usize][0] += 1;
+            if seen.opcode == Opcode::SYNCHRONIZE_CACHE_10 {
+                self.flushes[unit as usize] = self.moment;
+            }
+        }
+        let id = flight::writer(seen.stamp);
+        let index = self.writes.get(id.0 as usize).copied().unwrap_or(usize::MAX);
+        let Some(flight) = self.flights.get_mut(index).filter(|_| id.0 != 0) else { return Ok(()) };
+        let state = flight.state;
+        if seen.status == Status::GOOD {
+            flight.executed = Some(self.moment);
+        }
+        let op = flight.op;
+        require(state != State::Refused, Oracle::Refused, || {
+            format!("{op:?} was refused and is executed")
+        })?;
+        require(state != State::Ended, Oracle::NoLateAccess, || {
+            format!("{op:?} is executed after its completion")
+        })?;
+        self.in_order(index)
+    }
+
+    /// Ordered commands of one vector and unit: nothing earlier is left, nothing later was executed.
+    fn in_order(&self, index: usize) -> Verdict {
+        if self.tally.faults > 0 {
+            return Ok(());
+        }
+        let this = &self.flights[index];
+        let overtaken = self.outstanding.iter().map(|at| &self.flights[*at]).find(|other| {
+            let ordered = this.op.kind == Kind::WriteOrdered || other.op.kind == Kind::WriteOrdered;
+            ordered
+                && other.op.kind.is_write()
+                && other.executed.is_none()
+                && other.issued < this.issued
+                && (other.op.unit, other.op.vector) == (this.op.unit, this.op.vector)
+        });
+        match overtaken {
+            Some(other) if self.greeted[this.op.unit as usize] => Err(Violation::new(
+                Oracle::Order,
+                format!("{:?} is executed before {:?}", this.op, other.op),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A completion arrived.
+    pub(super) fn completed(&mut self, done: &Done<'_, Data>, now: Instant) -> Verdict {
+        let completion = &done.completion;
+        let index = completion.cookie.0 as usize;
+        let Some(flight) = self.flights.get(index) else {
+            return Err(Violation::new(Oracle::Identity, format!("cookie {index} was never sent")));
+        };
+        let flight = flight.clone();
+        let op = flight.op;
+        let oracle = if flight.jumped { Oracle::Time } else { Oracle::ExactlyOnce };
+        require(flight.state != State::Ended, oracle, || format!("{op:?} completed twice"))?;
+        require(flight.state == State::Outstanding, Oracle::Refused, || {
+            format!("{op:?} was refused and completed")
+        })?;
+        self.identity(&flight, completion)?;
+        bounds(op.kind, completion, done.sense.len())?;
+        let effect = completion.effect();
+        self.trace.mix(index as u64 | (effect as u64) << 32);
+        self.trace.mix(u64::from(completion.transferred) | now.as_nanos() << 16);
+        self.flights[index].state = State::Ended;
+        self.outstanding.retain(|at| *at != index);
+        self.tally.commands += 1;
+        self.last_done = if effect == Effect::Done { index } else { usize::MAX };
+        if effect == Effect::Done {
+            require(flight.epoch == self.epoch, Oracle::Epochs, || {
+                format!("{op:?} is done, {} resets after it was sent", self.epoch - flight.epoch)
+            })?;
+            self.early(&flight)?;
+        }
+        if flight.aborted && effect == Effect::Done {
+            self.tally.saw(Sometimes::AbortRacesCompletion);
+        }
+        self.agreed(&flight, completion)?;
+        self.in_time(&flight, now)?;
+        self.settle(&flight, completion, effect)
+    }
+
+    fn identity(&self, flight: &Flight, completion: &Completion<Data>) -> Verdict {
+        let op = flight.op;
+        let sent = flight.handle.map(|handle| handle.command);
+        require(sent == Some(completion.handle), Oracle::Identity, || {
+            format!("{op:?} was {sent:?} and ends as {:?}", completion.handle)
+        })?;
+        let memory = flight::place(&completion.data);
+        require(memory == flight.memory, Oracle::Identity, || {
+            format!("{op:?} had memory at {:?} and gives {memory:?} back", flight.memory)
+        })
+    }
+
+    /// Success means that the device executed it.
+    fn early(&mut self, flight: &Flight) -> Verdict {
+        let op = flight.op;
+        if op.kind.is_write() {
+            return require(flight.executed.is_some(), Oracle::NoEarlySuccess, || {
+                format!("{op:?} is done, and the device has not executed it")
+            });
+        }
+        let [executed, done] = &mut self.plain[op.unit as usize];
+        *done += 1;
+        let (executed, done) = (*executed, *done);
+        require(done <= executed, Oracle::NoEarlySuccess, || {
+            format!("{op:?} is done: {done} were reported, {executed} were executed")
+        })
+    }
+
+    /// Without faults everything works; only the news of the power-on come in between.
+    fn agreed(&mut self, flight: &Flight, completion: &Completion<Data>) -> Verdict {
+        let op = flight.op;
+        let checked = completion.outcome == Outcome::Status(Status::CHECK_CONDITION);
+        let greeting = checked && !core::mem::replace(&mut self.greeted[op.unit as usize], true);
+        let calm = self.options.calm != 0 && !self.healed;
+        require(!calm || greeting || completion.is_done(), Oracle::Differential, || {
+            format!("{op:?} ends with {} although nothing goes wrong", completion.outcome)
+        })
+    }
+
+    fn in_time(&self, flight: &Flight, now: Instant) -> Verdict {
+        let disk = flight.op.unit / self.options.units;
+        if self.troubled || self.healed || self.sick[disk as usize] {
+            return Ok(());
+        }
+        let oracle = match self.sick.contains(&true) {
+            true => Oracle::Isolation,
+            false => Oracle::Starvation,
+        };
+        let took = now.since(flight.at);
+        require(took < patience(), oracle, || {
+            format!(
+                "{:?} took {} ms, and nothing is wrong with its disk",
+                flight.op,
+                took.as_millis()
+            )
+        })
+    }
+
+    /// What the blocks may be from now on, and whether they were what they had to be.
+    fn settle(
+        &mut self,
+        flight: &Flight,
+        completion: &Completion<Data>,
+        effect: Effect,
+    ) -> Verdict {
+        let (op, now) = (flight.op, self.tick());
+        let unit = op.unit as usize;
+        let lost = self.powered[unit].max(self.losses[unit]);
+        let cut = flight.executed.is_none_or(|at| lost > at);
+        let flush = self.flushes[op.unit as usize];
+        let ledger = &mut self.ledgers[op.unit as usize];
+        match effect {
+            Effect::Done if op.kind.is_write() => {
+                let fua = op.kind == Kind::WriteFua;
+                if cut && !fua && !ledger.write_through {
+                    ledger.indeterminate(flight.id, op.lba, op.blocks, now);
+                } else {
+                    ledger.done(flight.id, op.lba, op.blocks, fua, now);
+                }
+            }
+            Effect::NotDone if op.kind.is_write() => {
+                ledger.not_done(flight.id, op.lba, op.blocks);
+                self.tally.saw(Sometimes::NotDone);
+            }
+            _ if op.kind.is_write() => {
+                ledger.indeterminate(flight.id, op.lba, op.blocks, now);
+                self.tally.saw(Sometimes::Indeterminate);
+            }
+            Effect::Done if op.kind.is_flush() => {
+                if !ledger.is_dirty() {
+                    self.tally.saw(Sometimes::EmptyFlush);
+                }
+                let (lba, blocks) = match op.kind {
+                    Kind::FlushRange => (op.lba, op.blocks),
+                    _ => (0, self.options.blocks),
+                };
+                ledger.flushed(lba, blocks, flight.issued, flush, now);
+            }
+            _ if op.kind.is_flush() => self.tally.saw(Sometimes::FailedFlush),
+            Effect::Done | Effect::DoneShort if op.kind.is_read() => {
+                if effect == Effect::DoneShort {
+                    self.tally.saw(Sometimes::Short);
+                }
+                return self.read(flight, completion);
+            }
+            _ => {}
+        }
+        if self.recovering && completion.outcome == Outcome::Status(Status::CHECK_CONDITION) {
+            self.tally.saw(Sometimes::AttentionInRecovery);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, flight: &Flight, completion: &Completion<Data>) -> Verdict {
+        let op = flight.op;
+        let Some(buffer) = &completion.data else { return Ok(()) };
+        let mut bytes = [0; BLOCKS_MAX as usize * BLOCK];
+        let len = (completion.transferred as usize).min(bytes.len());
+        buffer.read(&mut bytes[..len]);
+        let powered = self.powered[op.unit as usize];
+        let ledger = &mut self.ledgers[op.unit as usize];
+        for (lba, block) in (op.lba..).zip(bytes[..len].as_chunks().0) {
+            match flight::content(block, op.unit, lba) {
+                Content::Of(id) => {
+                    self.trace.mix(id.0.into());
+                    ledger.read(lba, id, flight.issued, powered)?;
+                }
+                Content::Untouched => {
+                    let what =
+                        format!("{op:?} is done, and block {lba} was never written to memory");
+                    return Err(Violation::new(Oracle::NoEarlySuccess, what));
+                }
+                Content::Torn => {
+                    let first = block.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+                    let what = format!("block {lba} of unit {} is nobody's: {first:016x}", op.unit);
+                    return Err(Violation::new(Oracle::ReadData, what));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Memory that belongs to nobody is as it was left.
+    pub(super) fn idle_memory(&self, buffer: &RegionBuffer) -> Verdict {
+        require(flight::is_poisoned(buffer), Oracle::NoLateAccess, || {
+            "memory changed after its command had completed".into()
+        })
+    }
+
+    /// Tags and frames add up.
+    pub(super) fn tags<P: ControlPort>(&self, adapter: &Adapter<P, Data>) -> Verdict {
+        let (core, caller) = (adapter.outstanding(), self.outstanding.len());
+        require(core == caller, Oracle::Tags, || {
+            format!("{core} commands are outstanding for the core, {caller} for the caller")
+        })?;
+        for queue in adapter.queues() {
+            let counters = queue.counters();
+            let ended = counters.completed + u64::from(queue.outstanding());
+            require(counters.submitted == ended, Oracle::Tags, || format!("{counters}"))?;
+            require(counters.malformed == 0 || self.troubled, Oracle::ReplyFrames, || {
+                format!("{} malformed replies of a sound controller", counters.malformed)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Control told something.
+    pub(super) fn event(&mut self, event: &ControlEvent) -> Verdict {
+        match event {
+            ControlEvent::Operational => {
+                self.epoch += 1;
+                self.recovering = false;
+            }
+            ControlEvent::Recovering(..) => self.recovering = true,
+            ControlEvent::ResetBegun(reason) => {
+                let explained =
+                    *reason != ResetReason::LadderExhausted || self.recovering || self.healed;
+                require(explained, Oracle::FirstCause, || {
+                    format!("controller reset, {reason}, and no recovery was told of")
+                })?;
+                require(self.troubled || self.tally.faults > 0, Oracle::Differential, || {
+                    format!("controller reset, {reason}, although nothing goes wrong")
+                })?;
+                self.troubled = true;
+                self.tally.saw(Sometimes::ControllerReset);
+            }
+            ControlEvent::GivenUp => self.tally.saw(Sometimes::GivenUp),
+            ControlEvent::BadReply(bad) => {
+                require(self.troubled, Oracle::ReplyFrames, || {
+                    format!("{bad:?} of a sound controller")
+                })?;
+                self.tally.saw(Sometimes::Stale);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A fault strikes.
+    pub(super) fn injected(&mut self, entry: &Entry, disk: u32, units: u32) {
+        let tally = &mut self.tally;
+        tally.faults += 1;
+        tally.power_cuts += u64::from(entry.fault.is_power_cut());
+        tally.sites[entry.site as usize] += 1;
+        let oldest = self.outstanding.first().map(|at| self.flights[*at].op.kind as usize);
+        let column = oldest.unwrap_or(Kind::ALL.len());
+        tally.census[entry.fault as usize][column] += 1;
+        self.trace.mix(entry.fault as u64 | u64::from(entry.nth) << 8);
+        if entry.fault == Fault::CacheChange {
+            let first = (disk * units) as usize;
+            let here = self.ledgers.iter_mut().skip(first).take(units as usize);
+            here.for_each(|ledger| ledger.write_through = false);
+        }
+        match entry.fault.is_of_one_disk() {
+            true => self.sick[disk as usize] = true,
+            false => self.troubled = true,
+        }
+    }
+
+    /// A unit lost cached data, and no command will tell.
+    pub(super) fn lost(&mut self, unit: u32) {
+        self.losses[unit as usize] = self.tick();
+        self.ledgers[unit as usize].lose();
+    }
+
+    /// A unit lost its power.
+    pub(super) fn power_cut(&mut self, unit: u32) {
+        let now = self.tick();
+        let flights = self.outstanding.iter().map(|at| &self.flights[*at]);
+        let mut here = flights.filter(|flight| flight.op.unit == unit).peekable();
+        let mut blocks = Vec::new();
+        let mut states = Vec::new();
+        if self.ledgers[unit as usize].is_dirty() {
+            states.push(Sometimes::DirtyCut);
+        }
+        for flight in &mut here {
+            if flight.op.kind.is_flush() {
+                states.push(Sometimes::CutDuringFlush);
+            } else if flight.op.kind.is_write() {
+                let range = flight.op.lba..flight.op.lba + flight.op.blocks;
+                if range.clone().any(|lba| blocks.contains(&lba)) {
+                    states.push(Sometimes::OverlapAtCut);
+                }
+                blocks.extend(range);
+            }
+        }
+        states.into_iter().for_each(|state| self.tally.saw(state));
+        self.powered[unit as usize] = now;
+        if self.options.non_volatile == 0 {
+            self.ledgers[unit as usize].cut(now);
+        }
+    }
+
+    /// The clock jumps.
+    pub(super) fn jump(&mut self) {
+        for at in &self.outstanding {
+            self.flights[*at].jumped = true;
+        }
+    }
+
+    /// The oracle that speaks when something outstanding never ends.
+    pub(super) fn never_ends(&self, usual: Oracle) -> Oracle {
+        let jumped = self.outstanding.iter().any(|at| self.flights[*at].jumped);
+        if jumped { Oracle::Time } else { usual }
+    }
+
+    /// Nothing is outstanding any more.
+    pub(super) fn all_ended(&self) -> Verdict {
+        match self.outstanding.first() {
+            None => Ok(()),
+            Some(at) => {
+                let what = format!("{:?} was accepted and never completed", self.flights[*at].op);
+                Err(Violation::new(self.never_ends(Oracle::ExactlyOnce), what))
+            }
+        }
+    }
+
+    /// The oldest or the youngest command outstanding.
+    pub(super) fn oldest(&self, oldest: bool) -> Option<AdapterHandle> {
+        let at = if oldest { self.outstanding.first() } else { self.outstanding.last() };
+        self.flights[*at?].handle
+    }
+
+    /// The caller aborts a command.
+    pub(super) fn abort_of(&mut self, handle: AdapterHandle) {
+        let ours = |flight: &&mut Flight| {
+            flight.handle == Some(handle) && flight.state == State::Outstanding
+        };
+        if let Some(flight) = self.flights.iter_mut().rev().find(ours) {
+            flight.aborted = true;
+        }
+    }
+
+    /// Whether a submit ended as done, and was the last to end.
+    pub(super) const fn was_done(&self, index: usize) -> bool {
+        self.last_done == index
+    }
+}
+
+/// Counts and sense data stay in their bounds.
+fn bounds(kind: Kind, completion: &Completion<Data>, sense: usize) -> Verdict {
+    let len = completion.transferred.checked_add(completion.residual);
+    let has_data = completion.data.is_some();
+    require(sense <= 252 && (has_data || len == Some(0)), Oracle::Residual, || {
+        format!("{kind}: {len:?} bytes and {sense} bytes of sense data")
+    })
+}
