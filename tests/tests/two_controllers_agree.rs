@@ -1,8 +1,9 @@
-//! Two controllers with nothing in common but the disks behind them end the same commands in the same way.
+//! Controllers with nothing in common but the disks behind them end the same commands in the same way.
 
 extern crate alloc;
 
 use alloc::sync::Arc;
+use core::time::Duration;
 
 use hba_core::command::{Cookie, Nexus, Outcome, Request, TargetId, Transfer};
 use hba_core::control::RecoveryConfig;
@@ -11,6 +12,7 @@ use hba_core::host::{Data, Host, Platform};
 use hba_core::port::ControlPort;
 use hba_core::queue::Vector;
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
+use mpt_backend::mpi2::{Mpi2, Mpi2Config};
 use scsi_proto::{Cdb, Lun, Sense};
 use sim_backend::controller::ControllerModel;
 use sim_backend::direct::{DirectConfig, DirectControl, DirectController, Facts};
@@ -18,8 +20,9 @@ use sim_backend::disk::{DiskConfig, SharedDisk, SimDisk};
 use sim_backend::machine::SimMachine;
 use sim_backend::memory::SimMemory;
 use sim_backend::mpi1::{Mpi1Controller, Personality};
+use sim_backend::mpi2::{self, Mpi2Controller};
 use sim_backend::platform::SimPlatform;
-use sim_backend::schedule::SplitMix64;
+use sim_backend::schedule::{CompletionOrder, Schedule, SplitMix64};
 
 const DISKS: u32 = 3;
 const BLOCKS: u32 = 2048;
@@ -102,9 +105,10 @@ fn rw16(opcode: u8, lba: u32, blocks: u32) -> Vec<u8> {
     vec![opcode, 0, 0, 0, 0, 0, l[0], l[1], l[2], l[3], b[0], b[1], b[2], b[3], 0, 0]
 }
 
-/// The ends of all commands, in the order of the workload.
+/// The ends of all commands, in the order of the workload. The first disk is target `first`.
 fn run<P: ControlPort, C: ControllerModel>(
     mut host: Host<P, SimPlatform<C>>,
+    first: u16,
     workload: &[Vec<Op>],
 ) -> Vec<End> {
     host.bring_up().expect("the controller comes up");
@@ -112,7 +116,7 @@ fn run<P: ControlPort, C: ControllerModel>(
     let vectors = host.limits().expect("operational").vectors;
     let mut ends = Vec::new();
     for batch in workload {
-        ends.extend(run_batch(&mut host, batch, vectors));
+        ends.extend(run_batch(&mut host, first, batch, vectors));
     }
     assert_eq!(host.adapter().outstanding(), 0);
     ends
@@ -120,6 +124,7 @@ fn run<P: ControlPort, C: ControllerModel>(
 
 fn run_batch<P: ControlPort, C: ControllerModel>(
     host: &mut Host<P, SimPlatform<C>>,
+    first: u16,
     batch: &[Op],
     vectors: u16,
 ) -> Vec<End> {
@@ -130,7 +135,8 @@ fn run_batch<P: ControlPort, C: ControllerModel>(
             data.write(&vec![op.fill; len]);
             data
         });
-        let nexus = Nexus::new(TargetId::new(op.target), Lun([0, op.lun, 0, 0, 0, 0, 0, 0]));
+        let nexus =
+            Nexus::new(TargetId::new(first + op.target), Lun([0, op.lun, 0, 0, 0, 0, 0, 0]));
         let cdb = Cdb::new(&op.cdb).expect("a cdb");
         let request = Request::new(nexus, cdb, op.transfer, data, Cookie(i as u64));
         let vector = Vector(i as u16 % vectors);
@@ -182,13 +188,30 @@ fn on_direct(vectors: u16, workload: &[Vec<Op>]) -> Vec<End> {
     let machine = machine(|memory| DirectController::new(Facts::default(), memory.device()));
     let config = DirectConfig { vectors_max: vectors, ..DirectConfig::default() };
     let host = host_of(DirectControl::new(config), machine);
-    run(host, workload)
+    run(host, 0, workload)
 }
 
 fn on_sas1068(workload: &[Vec<Op>]) -> Vec<End> {
     let machine = machine(|memory| Mpi1Controller::new(Personality::hardware(), memory.device()));
     let port = Mpi1::new(Mpi1Config::default(), FifoRegister(machine.registers()));
-    run(host_of(port, machine), workload)
+    run(host_of(port, machine), 0, workload)
+}
+
+fn on_mpi2(part: mpi2::Personality, vectors: u8, seed: u64, workload: &[Vec<Op>]) -> Vec<End> {
+    let machine = machine(|memory| {
+        let mut model = Mpi2Controller::new(part.with_vectors(vectors), memory.device());
+        let (shortest, longest) = (Duration::from_micros(20), Duration::from_micros(500));
+        let order = CompletionOrder::Seeded(seed);
+        model.set_schedule(Schedule::new(order).with_delay(shortest, longest));
+        model
+    });
+    let config = Mpi2Config { vectors, whole_descriptors: true, ..Mpi2Config::default() };
+    let mut host = host_of(Mpi2::new(config), machine);
+    host.bring_up().expect("the controller comes up");
+    assert_eq!(host.limits().expect("operational").vectors, u16::from(vectors));
+    // Targets are device handles here.
+    let first = host.adapter().control().targets().first().expect("disks").id.id;
+    run(host, first, workload)
 }
 
 fn compare(name: &str, seed: u64, workload: &[Vec<Op>], expected: &[End], found: &[End]) {
@@ -218,6 +241,20 @@ fn the_same_workload_ends_the_same_on_every_controller_and_any_number_of_vectors
         for vectors in [1, 2, 5, 16] {
             let found = on_direct(vectors, &workload);
             compare(&format!("{vectors} vectors"), seed, &workload, &expected, &found);
+        }
+    }
+}
+
+#[test]
+fn b16_any_number_of_vectors_ends_the_same_on_mpi2() {
+    for seed in 0..3 {
+        let workload = workload(seed);
+        let expected = on_sas1068(&workload);
+        for part in [mpi2::Personality::sas2008, mpi2::Personality::sas3008] {
+            for vectors in [1, 2, 5, 16] {
+                let found = on_mpi2(part(), vectors, seed, &workload);
+                compare(&format!("mpi2, {vectors} vectors"), seed, &workload, &expected, &found);
+            }
         }
     }
 }

@@ -26,7 +26,7 @@ pub use ticket::{
 
 use crate::command::{
     Command, Completion, Cookie, Failure, LengthCheck, LengthMismatch, Outcome, Refusal, Rejected,
-    Request,
+    Request, Transfer,
 };
 use crate::dispatch::{self, ClassTimeouts};
 use crate::dma::{DataBuffer, Elements, SegmentLimits};
@@ -153,36 +153,14 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if request.check != LengthCheck::Off {
             return self.submit_compared(request, now);
         }
-        if request.command.transfer.direction != Direction::FromDevice {
-            return self.submit_noted(request, now);
-        }
-        self.accept(request, now, |_, _| Kind::Other)
-    }
-
-    /// Apart, so that reads pay for nothing of it.
-    #[inline(never)]
-    fn submit_noted(
-        &mut self,
-        request: Request<D>,
-        now: Instant,
-    ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
-        if request.command.transfer.direction == Direction::None
-            && let Err(reason) = without_direction(request.command.transfer.length)
-        {
-            return Err(self.reject(reason, request));
-        }
-        self.accept(request, now, Record::note)
-    }
-
-    #[inline(always)]
-    fn accept(
-        &mut self,
-        request: Request<D>,
-        now: Instant,
-        note: impl FnOnce(&mut Record, &Command) -> Kind,
-    ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
         if u64::from(request.command.transfer.length) >= self.accepted {
             let reason = self.unacceptable(request.command.transfer.length);
+            return Err(self.reject(reason, request));
+        }
+        // The one look at the direction: a read pays for nothing that is noted of other commands.
+        if request.command.transfer.direction != Direction::FromDevice
+            && let Err(reason) = self.note(&request.command)
+        {
             return Err(self.reject(reason, request));
         }
         let Some((name, slot)) = self.slots.next(Self::MASK) else {
@@ -193,7 +171,11 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             Elements::new(request.data.segments(), command.transfer.length, &self.segments);
         let doorbell = match self.port.prepare(name, command, elements) {
             Ok(doorbell) => doorbell,
-            Err(reason) => return Err(self.reject(Refusal::Unsendable(reason), request)),
+            Err(reason) => {
+                // The unit counts as written to, which errs on the safe side; the slot goes to another command.
+                slot.note(Kind::Other);
+                return Err(self.reject(Refusal::Unsendable(reason), request));
+            }
         };
         let timeout = match request.timeout {
             Timeout::BY_CLASS => self.timeouts.of(dispatch::class(&command.cdb)),
@@ -206,7 +188,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         slot.data = Some(request.data);
         self.deadlines.arm(slot.expires);
         let handle = CommandHandle { slot: name.tag.0, generation: slot.generation };
-        let next = slot.issue(note(&mut self.record, &request.command));
+        let next = slot.issue();
         self.slots.issue(next);
         self.counters.submitted += 1;
         sync::publish();
@@ -312,6 +294,19 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
                 Err(Rejected { reason, request: request.with_check(check) })
             }
         }
+    }
+
+    /// Notes a command that sends data, or moves none, in the books and in the slot that it is about to get.
+    #[inline(never)]
+    fn note(&mut self, command: &Command) -> Result<(), Refusal> {
+        let Transfer { direction, length } = command.transfer;
+        if direction == Direction::None && length != 0 {
+            return Err(Refusal::NoDirection { length });
+        }
+        if let Some((_, slot)) = self.slots.next(Self::MASK) {
+            slot.note(self.record.note(command));
+        }
+        Ok(())
     }
 
     #[cold]
@@ -431,12 +426,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     pub fn set_timeouts(&mut self, timeouts: ClassTimeouts) {
         self.timeouts = timeouts;
     }
-}
-
-/// Apart, so that commands with data pay one comparison.
-#[cold]
-fn without_direction(length: u32) -> Result<(), Refusal> {
-    if length == 0 { Ok(()) } else { Err(Refusal::NoDirection { length }) }
 }
 
 #[cfg(test)]

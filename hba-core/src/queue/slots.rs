@@ -113,10 +113,15 @@ impl<D> Slot<D> {
 
     /// The device gets the command.
     #[inline]
-    pub(super) fn issue(&mut self, kind: Kind) -> NextFree {
+    pub(super) fn issue(&mut self) -> NextFree {
         self.state = State::Issued;
-        self.notes = Notes::new(kind);
         NextFree(self.next_free)
+    }
+
+    /// What the command that gets the slot is to the books. A free slot is of none.
+    #[inline]
+    pub(super) fn note(&mut self, kind: Kind) {
+        self.notes = Notes::new(kind);
     }
 
     /// Whether its memory is the device's.
@@ -197,6 +202,7 @@ impl<D> Slots<D> {
         let Slot { cookie, length, generation, .. } = *record;
         record.generation = generation.wrapping_add(1);
         record.state = State::Free;
+        record.notes = Notes::new(Kind::Other);
         record.next_free = self.free_head;
         self.free_head = name.tag.0;
         Some(Finished { data, cookie, length, generation })
@@ -235,6 +241,7 @@ impl<D> Slots<D> {
         let lifo = self.mask != 0;
         let record = &mut self.records[usize::from(slot)];
         record.state = State::Free;
+        record.notes = Notes::new(Kind::Other);
         if lifo {
             record.next_free = self.free_head;
             self.free_head = slot;

@@ -184,7 +184,8 @@ impl Plan {
         let parallel = atomic || config.whole_descriptors;
         let indexed = facts.can(IocCapabilities2::MSI_X_INDEX);
         let vectors = if parallel && indexed {
-            config.vectors.clamp(1, VECTORS_MAX).min(facts.vectors)
+            let useful = (facts.credits - CONTROL_REQUESTS).min(u16::from(VECTORS_MAX)) as u8;
+            config.vectors.clamp(1, useful).min(facts.vectors)
         } else {
             1
         };

@@ -26,6 +26,8 @@ mod requests;
 mod reset;
 mod sgl;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 pub use config::Mpi2Config;
 pub use control::Mpi2;
