@@ -370,7 +370,7 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
     }
 
     /// Asks a unit for WCE and DPOFUA, which makes what is known of its cache fresh; see
-    /// [`CacheMode`](crate::durability::CacheMode). Have no commands outstanding.
+    /// [`CacheMode`]. Have no commands outstanding.
     ///
     /// # Errors
     ///
