@@ -4,11 +4,11 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::lane::{Lane, Urgency};
+use super::lane::{Lane, Submission, Urgency};
 use super::observe::CommandSpan;
 use super::platform::Clock;
 use super::{Answer, ExecuteError};
-use crate::command::{Cookie, Rejected, Request};
+use crate::command::{Cookie, Refusal, Request};
 use crate::dma::DataBuffer;
 use crate::port::QueuePort;
 use crate::register::Registers;
@@ -23,20 +23,25 @@ pub struct Execute<'a, Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuff
     clock: &'a C,
     urgency: Urgency,
     span: CommandSpan,
-    state: State<D>,
+    state: State,
+    /// Stays in place until the queue takes it: a request is large, and moving it is a good part of what a command costs.
+    request: Option<Request<D>>,
+    /// The memory of a request that cannot be made.
+    refused: Option<D>,
 }
 
 /// Where the command is in its life.
-enum State<D> {
-    /// Not polled yet; or with the reason for which it never will be sent.
-    New(Request<D>),
+enum State {
+    /// Not polled yet.
+    New,
     /// In line for a permit.
-    Waiting(PermitTicket, Request<D>),
+    Waiting(PermitTicket),
     /// Permitted; somebody was in the queue at every try so far.
-    Permitted(Permit, Request<D>),
+    Permitted(Permit),
     /// The queue has the memory.
     Sent(Asked, Permit),
-    Refused(ExecuteError, D),
+    /// It never will be sent.
+    Refused(ExecuteError),
     Ended,
 }
 
@@ -49,50 +54,42 @@ impl<'a, Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Execute<'a
         request: Result<Request<D>, (ExecuteError, D)>,
     ) -> Self {
         let span = CommandSpan::begin(lane.vector, &request);
-        let state = match request {
-            Ok(request) => State::New(request),
-            Err((error, data)) => State::Refused(error, data),
+        let (state, request, refused) = match request {
+            Ok(request) => (State::New, Some(request), None),
+            Err((error, data)) => (State::Refused(error), None, Some(data)),
         };
-        Self { lane, clock, urgency, span, state }
+        Self { lane, clock, urgency, span, state, request, refused }
     }
 
     #[inline]
-    fn send(
-        &mut self,
-        permit: Permit,
-        mut request: Request<D>,
-        cx: &mut Context<'_>,
-    ) -> Poll<<Self as Future>::Output> {
+    fn send(&mut self, permit: Permit, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
         let Some(asked) = self.lane.answers.ask(cx.waker().clone()) else {
             // There are as many places as permits.
-            return self.again(permit, request, cx);
+            return self.again(permit, cx);
         };
-        request.cookie = Cookie(asked.name().into());
-        match self.lane.submit(request, self.clock.now(), self.urgency) {
-            Ok(Ok(())) => {
+        if let Some(request) = &mut self.request {
+            request.cookie = Cookie(asked.name().into());
+        }
+        match self.lane.submit(&mut self.request, self.clock.now(), self.urgency) {
+            Submission::Sent => {
                 self.state = State::Sent(asked, permit);
                 Poll::Pending
             }
-            Ok(Err(rejected)) => {
+            Submission::Refused(reason) => {
                 self.lane.answers.withdraw(asked);
-                self.reject(permit, rejected, cx)
+                self.reject(permit, reason, cx)
             }
-            Err(request) => {
+            Submission::Busy => {
                 self.lane.answers.withdraw(asked);
-                self.again(permit, request, cx)
+                self.again(permit, cx)
             }
         }
     }
 
     /// Somebody is in the queue, who is there for a few hundred instructions: come again.
     #[cold]
-    fn again(
-        &mut self,
-        permit: Permit,
-        request: Request<D>,
-        cx: &mut Context<'_>,
-    ) -> Poll<<Self as Future>::Output> {
-        self.state = State::Permitted(permit, request);
+    fn again(&mut self, permit: Permit, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+        self.state = State::Permitted(permit);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -101,16 +98,30 @@ impl<'a, Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Execute<'a
     fn reject(
         &mut self,
         permit: Permit,
-        rejected: Rejected<D>,
+        reason: Refusal,
         cx: &mut Context<'_>,
     ) -> Poll<<Self as Future>::Output> {
-        let Rejected { reason, request } = rejected;
         // Recovery holds the slots of commands that have ended: they come back when it is over.
-        if reason == crate::command::Refusal::QueueFull {
-            return self.again(permit, request, cx);
+        if reason == Refusal::QueueFull {
+            return self.again(permit, cx);
         }
         self.release(permit);
+        let request = self.request.take().expect("a refused request comes back");
         Poll::Ready((Err(ExecuteError::Refused(reason)), request.data))
+    }
+
+    /// Takes a permit, or a place in line for one.
+    #[cold]
+    fn line_up(&mut self, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+        match self.lane.permits.take(cx.waker().clone()) {
+            Ok(Taken::Now(permit)) => return self.send(permit, cx),
+            Ok(Taken::Later(ticket)) => self.state = State::Waiting(ticket),
+            Err(_) => {
+                self.state = State::New;
+                cx.waker().wake_by_ref();
+            }
+        }
+        Poll::Pending
     }
 
     #[inline]
@@ -145,29 +156,22 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Future
                 }
                 Poll::Pending
             }
-            State::New(request) => match this.lane.permits.take(cx.waker().clone()) {
-                Ok(Taken::Now(permit)) => this.send(permit, request, cx),
-                Ok(Taken::Later(ticket)) => {
-                    this.state = State::Waiting(ticket, request);
-                    Poll::Pending
-                }
-                Err(_) => {
-                    this.state = State::New(request);
-                    cx.waker().wake_by_ref();
+            State::New => match this.lane.permits.take_free() {
+                Some(permit) => this.send(permit, cx),
+                None => this.line_up(cx),
+            },
+            State::Waiting(ticket) => match this.lane.permits.poll(ticket, cx.waker().clone()) {
+                Taken::Now(permit) => this.send(permit, cx),
+                Taken::Later(ticket) => {
+                    this.state = State::Waiting(ticket);
                     Poll::Pending
                 }
             },
-            State::Waiting(ticket, request) => {
-                match this.lane.permits.poll(ticket, cx.waker().clone()) {
-                    Taken::Now(permit) => this.send(permit, request, cx),
-                    Taken::Later(ticket) => {
-                        this.state = State::Waiting(ticket, request);
-                        Poll::Pending
-                    }
-                }
+            State::Permitted(permit) => this.send(permit, cx),
+            State::Refused(error) => {
+                let data = this.refused.take().expect("it is handed out once");
+                Poll::Ready((Err(error), data))
             }
-            State::Permitted(permit, request) => this.send(permit, request, cx),
-            State::Refused(error, data) => Poll::Ready((Err(error), data)),
             State::Ended => panic!("a command was polled after it had ended"),
         }
     }
@@ -179,20 +183,30 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Unpin
 {
 }
 
-/// Memory that the queue has stays with the queue; the rest is dropped here.
+/// Memory that the queue has stays with the queue; the rest is dropped with the fields, before anybody is woken.
 impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Drop for Execute<'_, Q, R, C, D> {
+    #[inline]
     fn drop(&mut self) {
+        if !matches!(self.state, State::Ended) {
+            self.leave();
+        }
+    }
+}
+
+impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Execute<'_, Q, R, C, D> {
+    #[cold]
+    fn leave(&mut self) {
         match core::mem::replace(&mut self.state, State::Ended) {
-            State::New(_) | State::Refused(..) | State::Ended => {}
-            State::Waiting(ticket, request) => {
+            State::New | State::Refused(..) | State::Ended => {}
+            State::Waiting(ticket) => {
                 let next = self.lane.permits.cancel(ticket);
-                drop(request);
+                drop(self.request.take());
                 if let Some(next) = next {
                     next.wake();
                 }
             }
-            State::Permitted(permit, request) => {
-                drop(request);
+            State::Permitted(permit) => {
+                drop(self.request.take());
                 self.release(permit);
             }
             State::Sent(asked, permit) => match self.lane.answers.abandon(asked) {

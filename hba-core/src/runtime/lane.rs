@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::port::{Message, QueuePort};
 use crate::queue::{AbortTicket, Batch, DrainMark, IoQueue, Vector};
 use crate::register::{HostWrite, Registers};
-use crate::sync::{Answered, Answers, Busy, Permits, SharedQueue};
+use crate::sync::{Answered, Answers, Permits, SharedQueue};
 use crate::time::Instant;
 
 /// What is owned by one entry at a time.
@@ -54,6 +54,17 @@ pub(super) enum Pass {
     Empty,
 }
 
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Submission {
+    /// The queue has it.
+    Sent,
+    /// The queue does not accept it.
+    Refused(Refusal),
+    /// Somebody else is in.
+    Busy,
+}
+
 /// Who may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Urgency {
@@ -80,36 +91,34 @@ impl<Q: QueuePort, R: Registers + Clone, D: DataBuffer> Lane<Q, R, D> {
         Self { vector, shared, answers, permits, registers, reclaimed }
     }
 
-    /// Submits and writes the doorbell, if nobody else is in.
+    /// Submits and writes the doorbell, if nobody else is in. A request that was not sent is left in place.
     #[inline]
     pub(super) fn submit(
         &self,
-        request: Request<D>,
+        request: &mut Option<Request<D>>,
         now: Instant,
         urgency: Urgency,
-    ) -> Result<Result<(), Rejected<D>>, Request<D>> {
+    ) -> Submission {
         let input = (request, now, urgency == Urgency::Closing);
-        let entered = self.shared.enter(input, |shard, (request, now, closing)| {
+        let entered = self.shared.enter(input, |shard, (place, now, closing)| {
             if shard.closing && !closing {
-                return (None, Some(Rejected { reason: Refusal::Stopped, request }));
+                return (None, Some(Refusal::Stopped));
             }
+            let Some(request) = place.take() else { return (None, None) };
             match shard.queue.submit(request, now) {
                 Ok(submitted) => (Some(submitted), None),
-                Err(rejected) => (None, Some(rejected)),
+                Err(Rejected { reason, request }) => {
+                    *place = Some(request);
+                    (None, Some(reason))
+                }
             }
         });
-        let entered = match entered {
-            Ok(entered) => entered,
-            Err(Busy { input }) => return Err(input.0),
-        };
+        let Ok(entered) = entered else { return Submission::Busy };
         if let Some(submitted) = entered.words() {
             submitted.doorbell.write_to(&mut self.registers.clone());
         }
         // Who was refused meanwhile comes again by itself: every caller of `enter` in this module does.
-        match entered.leave().values {
-            None => Ok(Ok(())),
-            Some(rejected) => Ok(Err(rejected)),
-        }
+        entered.leave().values.map_or(Submission::Sent, Submission::Refused)
     }
 
     /// Takes what the device posted, acknowledges it, leaves the queue, and only then wakes who waits.

@@ -131,7 +131,7 @@ impl<T, W> Answers<T, W> {
             match self.free.compare_exchange_weak(head, new, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
                     // Nobody knows of the place before the caller tells its name.
-                    place.put(&place.waiter, Some(waiter));
+                    place.fill(&place.waiter, waiter);
                     place.state.store(WAITING, Ordering::Release);
                     return Some(Asked(index as u16));
                 }
@@ -242,7 +242,7 @@ impl<T, W> Answers<T, W> {
         answer: T,
         waiter: Option<W>,
     ) -> Answered<T, W> {
-        place.put(&place.answer, Some(answer));
+        place.fill(&place.answer, answer);
         match (place.change(ANSWERING, ANSWERED), waiter) {
             (Ok(_), Some(waiter)) => Answered::Wake(waiter),
             (Ok(_), None) => Answered::Seen,
@@ -256,6 +256,7 @@ impl<T, W> Answers<T, W> {
         }
     }
 
+    #[inline]
     fn take(&self, name: u16) -> Polled<T> {
         let place = &self.places[usize::from(name)];
         if is_planted(Planted::PlaceIsFreedFirst) {
@@ -302,6 +303,13 @@ impl<T, W> Place<T, W> {
     #[inline]
     fn change(&self, from: u32, to: u32) -> Result<u32, u32> {
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+    }
+
+    /// Puts something into a cell that is empty in this state; what was there nevertheless would leak.
+    #[inline]
+    fn fill<V>(&self, cell: &Cell<Option<V>>, value: V) {
+        // SAFETY: as for `put`. The memory is valid, and an old value is forgotten, not dropped.
+        cell.with_mut(|cell| unsafe { cell.write(Some(value)) });
     }
 
     #[inline]

@@ -115,6 +115,23 @@ impl<W> Permits<W> {
         Self { line: AtomicU32::new(u32::from(count) << 16), places }
     }
 
+    /// Takes a permit if one is free, which it is only while nobody waits.
+    #[inline]
+    pub fn take_free(&self) -> Option<Permit> {
+        let mut word = self.line.load(Ordering::Acquire);
+        loop {
+            let (free, end) = split(word);
+            if free <= 0 {
+                return None;
+            }
+            let next = join(free - 1, end);
+            match self.line.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(Permit(())),
+                Err(now) => word = now,
+            }
+        }
+    }
+
     /// Takes a permit, or a place in line.
     ///
     /// # Errors
@@ -172,6 +189,7 @@ impl<W> Permits<W> {
     }
 
     /// Gives a permit back. Wake the waiter that comes out: the permit is its own now.
+    #[inline]
     pub fn release(&self, _permit: Permit) -> Option<W> {
         self.pass_on()
     }
@@ -182,15 +200,22 @@ impl<W> Permits<W> {
         self.pass_on()
     }
 
+    #[inline]
     fn pass_on(&self) -> Option<W> {
+        let place = self.give_back()?;
+        self.serve(place)
+    }
+
+    /// Counts one permit more, and gives the place of the waiter that it is for.
+    #[inline]
+    fn give_back(&self) -> Option<&Place<W>> {
+        let ordering = unless(Planted::PermitIsRelaxed, Ordering::AcqRel);
+        let (free, end) = split(self.line.fetch_add(1 << 16, ordering));
+        (free < 0).then(|| self.place(end.wrapping_add_signed(free)))
+    }
+
+    fn serve<'a>(&'a self, mut place: &'a Place<W>) -> Option<W> {
         loop {
-            let ordering = unless(Planted::PermitIsRelaxed, Ordering::AcqRel);
-            let word = self.line.fetch_add(1 << 16, ordering);
-            let (free, end) = split(word);
-            if free >= 0 {
-                return None;
-            }
-            let place = self.place(end.wrapping_add_signed(free));
             // Next: granted, being taken out, or the place's next turn.
             let served = |state: u32| match state % TURN {
                 EMPTY => Some(state | GRANTED),
@@ -209,7 +234,7 @@ impl<W> Permits<W> {
                     return waiter;
                 }
                 // Its waiter went away, and this permit is still to be given.
-                _ => {}
+                _ => place = self.give_back()?,
             }
         }
     }

@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::planted::{Planted, is_planted, unless};
 use super::primitive::{AtomicU32, Cell, Ordering, const_unless_loom};
-use crate::command::{Rejected, Request};
+use crate::command::{Refusal, Rejected, Request};
 use crate::control::Action;
 use crate::name::{CommandHandle, Cookie, Nexus, Vector};
 use crate::queue::{
@@ -316,9 +316,11 @@ inert!(
     Quiesced,
     RestartPermit,
     OpenPermit,
-    Action
+    Action,
+    Refusal
 );
 impl<D> Inert for Request<D> {}
+impl<D> Inert for &mut Option<Request<D>> {}
 impl<D> Inert for Rejected<D> {}
 impl<D> Inert for &mut Batch<D> {}
 impl<B> Inert for Submitted<B> {}

@@ -203,7 +203,8 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
     type Ack = ();
     const GENERATION_BITS: u32 = GENERATION_BITS;
 
-    #[inline]
+    // Called from two places of the core, which is one too many for the compiler's own judgement.
+    #[inline(always)]
     fn prepare(
         &mut self,
         name: WireTag,

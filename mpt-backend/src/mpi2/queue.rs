@@ -299,7 +299,8 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     /// A SMID has no bits to spare.
     const GENERATION_BITS: u32 = 0;
 
-    #[inline]
+    // Called from two places of the core, which is one too many for the compiler's own judgement.
+    #[inline(always)]
     fn prepare(
         &mut self,
         name: WireTag,

@@ -150,7 +150,8 @@ impl QueuePort for DirectQueue {
     type Ack = Option<RegisterWrite>;
     const GENERATION_BITS: u32 = 16;
 
-    #[inline]
+    // Called from two places of the core, which is one too many for the compiler's own judgement.
+    #[inline(always)]
     fn prepare(
         &mut self,
         name: WireTag,
