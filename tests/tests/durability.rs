@@ -619,6 +619,15 @@ fn a_flush_waits_for_the_replies_of_every_vector() {
     assert_eq!(done.completion.outcome, Outcome::Status(Status::GOOD), "says the disk");
     assert_eq!(flush.handle_end(&done.ended(), hba_core::time::Instant::ZERO), FlushStep::Settle);
     scene.host.adapter().settle_flush(flush);
+    // More than one poll takes, in front of vector 3.
+    for at in 0..80 {
+        let data = scene.host.platform().buffer(512).expect("memory");
+        let read = scene.unit.read(Lba(0), 1, Some(data), Cookie(3)).expect("in range");
+        assert!(scene.host.submit_on(Vector(2 * (at % 2)), read).is_ok());
+    }
+    for _ in 0..64 {
+        scene.machine.run(64);
+    }
     let verdict = loop {
         scene.host.poll(|_| ()).expect("poll");
         if let Some((_, verdict)) = scene.host.adapter().poll_flushed() {

@@ -345,6 +345,9 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
         self.witness()?;
         let now = self.machine.now();
         let progress = self.adapter.poll(now, &mut self.registers, &mut self.batch);
+        if C::BETWEEN_READS > 0 {
+            self.witness()?;
+        }
         let taken = self.batch.len();
         require(taken <= self.batch.capacity(), Oracle::BoundedWork, || {
             format!("{taken} completions in a batch of {}", self.batch.capacity())
