@@ -87,7 +87,9 @@ const REQUESTS_MAX: usize = 16;
 pub(super) struct Recovery {
     config: RecoveryConfig,
     /// Tickets without a job, oldest first. Never more than there are tags.
-    waiting: VecDeque<AbortTicket>,
+    waiting: VecDeque<Waiting>,
+    /// The number of the next ticket.
+    next_arrival: u64,
     /// The caller's functions without a job.
     requests: VecDeque<(TaskManagementId, TaskManagement)>,
     /// Departed targets whose remaining commands are still to be ended; each is in here once.
@@ -101,10 +103,19 @@ pub(super) struct Recovery {
 }
 
 #[derive(Debug)]
+struct Waiting {
+    ticket: AbortTicket,
+    arrival: u64,
+}
+
+#[derive(Debug)]
 struct Job {
     /// `None` once the job is over; the next sweep removes it.
     purpose: Option<Purpose>,
     phase: Phase,
+    /// The first ticket that arrived after the function was sent. Its command may have been submitted after the device performed
+    /// the function, which says nothing of it then: the device may be at work on it.
+    first_not_covered: u64,
 }
 
 #[derive(Debug)]
@@ -132,6 +143,7 @@ impl Recovery {
         Self {
             config,
             waiting: VecDeque::new(),
+            next_arrival: 0,
             requests: VecDeque::with_capacity(REQUESTS_MAX),
             departed: VecDeque::with_capacity(REQUESTS_MAX),
             jobs: Vec::with_capacity(JOBS_MAX),
@@ -151,7 +163,9 @@ impl Recovery {
     }
 
     pub(super) fn begin(&mut self, ticket: AbortTicket) {
-        self.waiting.push_back(ticket);
+        let arrival = self.next_arrival;
+        self.next_arrival += 1;
+        self.waiting.push_back(Waiting { ticket, arrival });
     }
 
     pub(super) fn request(&mut self, task: TaskManagement) -> Option<TaskManagementId> {
@@ -254,7 +268,7 @@ impl Recovery {
 
     /// A reset ends everything: tickets go home, the caller's functions are answered.
     pub(super) fn supersede(&mut self) {
-        while let Some(ticket) = self.waiting.pop_front() {
+        while let Some(Waiting { ticket, .. }) = self.waiting.pop_front() {
             self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Superseded));
         }
         for purpose in self.jobs.drain(..).filter_map(|job| job.purpose) {
@@ -283,13 +297,13 @@ impl Recovery {
         }
         let mut at = 0;
         while self.jobs.len() < JOBS_MAX && at < self.waiting.len() {
-            let nexus = self.waiting[at].nexus();
+            let nexus = self.waiting[at].ticket.nexus();
             let busy = self.jobs.iter().any(|job| job.works_on(nexus));
             if busy {
                 at += 1;
                 continue;
             }
-            let Some(ticket) = self.waiting.remove(at) else { break };
+            let Some(Waiting { ticket, .. }) = self.waiting.remove(at) else { break };
             self.jobs.push(Job::new(Purpose::End(ticket, Rung::Abort)));
         }
     }
@@ -319,6 +333,7 @@ impl Recovery {
             return false;
         }
         self.jobs[at].phase = Phase::Sent { id, deadline };
+        self.jobs[at].first_not_covered = self.next_arrival;
         self.output.push_back(RecoveryOutput::Sent(task));
         self.output.extend(event.map(RecoveryOutput::Event));
         true
@@ -333,6 +348,7 @@ impl Recovery {
 
     fn finish(&mut self, at: usize, result: TaskManagementResult) {
         let Some(purpose) = self.jobs[at].purpose.take() else { return };
+        let first_not_covered = self.jobs[at].first_not_covered;
         let (task, event) = match purpose {
             Purpose::Perform(id, task) => {
                 (task, id.map(|id| ControlEvent::TaskManagement(id, Some(result))))
@@ -345,22 +361,22 @@ impl Recovery {
             }
         };
         self.output.extend(event.map(RecoveryOutput::Event));
-        self.redeem_covered(task);
+        self.redeem_covered(task, first_not_covered);
     }
 
-    /// A reset of a logical unit or target ended the commands of other tickets, too.
-    fn redeem_covered(&mut self, task: TaskManagement) {
+    /// A reset of a logical unit or target ended the commands of other tickets, too, if they were there when it was sent.
+    fn redeem_covered(&mut self, task: TaskManagement, first_not_covered: u64) {
         for _ in 0..self.waiting.len() {
-            let Some(ticket) = self.waiting.pop_front() else { return };
-            let covered = match task {
+            let Some(Waiting { ticket, arrival }) = self.waiting.pop_front() else { return };
+            let reached = match task {
                 TaskManagement::LogicalUnitReset(nexus) => ticket.nexus() == nexus,
                 TaskManagement::TargetReset(target) => ticket.nexus().target == target,
                 _ => false,
             };
-            if covered {
+            if reached && arrival < first_not_covered {
                 self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Ended));
             } else {
-                self.waiting.push_back(ticket);
+                self.waiting.push_back(Waiting { ticket, arrival });
             }
         }
     }
@@ -411,7 +427,8 @@ impl Recovery {
 
 impl Job {
     fn new(purpose: Purpose) -> Self {
-        Self { purpose: Some(purpose), phase: Phase::Unsent { deadline: None } }
+        let phase = Phase::Unsent { deadline: None };
+        Self { purpose: Some(purpose), phase, first_not_covered: 0 }
     }
 
     fn works_on(&self, nexus: Nexus) -> bool {
@@ -453,7 +470,10 @@ fn overtaken(id: TaskManagementId) -> RecoveryOutput {
 
 #[cfg(test)]
 mod tests {
+    use scsi_proto::Lun;
+
     use super::*;
+    use crate::port::{Generation, Tag, WireTag};
 
     fn draining(number: u32) -> Job {
         let purpose = Purpose::Perform(
@@ -461,7 +481,8 @@ mod tests {
             TaskManagement::TargetReset(TargetId::new(0)),
         );
         let result = TaskManagementResult::Complete;
-        Job { purpose: Some(purpose), phase: Phase::Draining { number, missing: 2, result } }
+        let phase = Phase::Draining { number, missing: 2, result };
+        Job { purpose: Some(purpose), phase, first_not_covered: 0 }
     }
 
     #[test]
@@ -476,5 +497,31 @@ mod tests {
         assert_eq!(mark(0, 0), 2);
         assert_eq!(mark(0, 1), 2, "vector 1 has not been seen empty");
         assert_eq!(mark(1, 1), 0, "a younger mark answers both requests");
+    }
+
+    /// A command that was submitted after the device had reset its unit is the device's: its memory must not come home.
+    #[test]
+    fn b29_a_reset_covers_no_command_that_came_after_it_was_sent() {
+        let nexus = Nexus::new(TargetId::new(0), Lun::ZERO);
+        let ticket = |tag| {
+            let name = WireTag { tag: Tag(tag), generation: Generation(0) };
+            AbortTicket { vector: Vector(0), name, nexus }
+        };
+        let mut recovery = Recovery::new(RecoveryConfig::default());
+        recovery.reserve(4, 1);
+        recovery.begin(ticket(1));
+        let mut job = draining(0);
+        job.first_not_covered = recovery.next_arrival;
+        job.phase =
+            Phase::Draining { number: 0, missing: 1, result: TaskManagementResult::Complete };
+        recovery.jobs.push(job);
+        recovery.begin(ticket(2));
+        recovery.handle_drained(DrainMark { vector: Vector(0), number: 0 });
+        let redeemed = core::iter::from_fn(|| recovery.poll()).filter_map(|output| match output {
+            RecoveryOutput::Redeem(ticket, Verdict::Ended) => Some(ticket.name.tag),
+            _ => None,
+        });
+        assert_eq!(redeemed.collect::<Vec<_>>(), [Tag(1)]);
+        assert_eq!(recovery.waiting.len(), 1, "the younger one gets a function of its own");
     }
 }
