@@ -21,7 +21,8 @@ pub use counters::Counters;
 pub use lifecycle::Abandoned;
 pub use shared::{ServiceTurn, SubmitTurn};
 pub use ticket::{
-    AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, RestartPermit, Stopped, Verdict,
+    AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit, Stopped,
+    Verdict,
 };
 
 use crate::command::{
@@ -53,8 +54,6 @@ pub struct IoQueue<P: QueuePort, D: DataBuffer> {
     /// Transfers shorter than this are accepted: none while the queue is not running.
     accepted: u64,
     phase: Phase,
-    /// Slots that a verdict ended and the next pass completes.
-    condemned: u16,
     drain: Option<DrainRequest>,
     timeouts: ClassTimeouts,
     vector: Vector,
@@ -127,7 +126,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             transfer_max: limits.transfer_max,
             accepted: 0,
             phase: Phase::Stopped,
-            condemned: 0,
             drain: None,
             timeouts,
             vector,
@@ -326,9 +324,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     #[inline]
     fn harvest(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
-        if self.condemned != 0 {
-            self.complete_condemned(batch);
-        }
         let mut budget = batch.room();
         let mut more = true;
         while budget > 0 {
