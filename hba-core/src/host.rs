@@ -10,6 +10,7 @@ use core::time::Duration;
 use crate::adapter::{Adapter, AdapterHandle, Need};
 use crate::command::{Completion, Cookie, Nexus, Refusal, Rejected, Request};
 use crate::control::{ControlEvent, RecoveryConfig};
+use crate::device_queue::DeviceQueues;
 use crate::discovery::{Discovered, Discovery, ProbeOutcome};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::{DmaRegion, RegionBuffer};
@@ -287,6 +288,21 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
     ) -> Result<AdapterHandle, Rejected<Data>> {
         let now = self.platform.now();
         self.adapter.submit(vector, request, now, self.platform.registers())
+    }
+
+    /// Submits what [`DeviceQueues`] have to send now, on a vector of choice. Hand every completion to
+    /// [`DeviceQueues::handle_end`].
+    ///
+    /// # Errors
+    ///
+    /// The first request that was refused for good; the others stay where they are.
+    pub fn send_queued(
+        &mut self,
+        queues: &mut DeviceQueues<Data>,
+        vector: Vector,
+    ) -> Result<(), Rejected<Data>> {
+        let now = self.platform.now();
+        queues.send(&mut self.adapter, vector, now, self.platform.registers())
     }
 
     /// Submits one command and polls until it has completed. Other completions are dropped: have none outstanding.

@@ -14,7 +14,7 @@ use hba_core::queue::Vector;
 use hba_tests::scene::{Scene, attention, direct, sas1068, usual_disk};
 use scsi_proto::{AdditionalSense, Lba, SenseKey, Status};
 use sim_backend::controller::ControllerModel;
-use sim_backend::disk::{Condition, DiskConfig, MediumAccess, PowerCut, Times};
+use sim_backend::disk::{Condition, DiskConfig, MediumAccess, Miswrite, PowerCut, Times};
 use sim_backend::machine::PowerDomain;
 
 /// Tells each story on `sim:direct` and on the SAS1068.
@@ -44,9 +44,11 @@ told_on_both! {
     p10_a_disk_that_ignores_fua_is_named: DiskConfig { lying_fua: true, ..usual_disk() };
     p11_a_torn_write_leaves_whole_blocks: cut_as(PowerCut::TornWrites);
     p12_a_torn_block_is_found: cut_as(PowerCut::TornBlock);
+    p13_a_misdirected_write_is_found: write_through();
     p14_overlapping_writes_in_flight_at_the_cut: usual_disk();
     p15_a_write_cache_switched_on_behind_our_back: write_through();
     p16_a_battery_that_fails_makes_a_cache_write_through: battery_backed();
+    a_mode_select_of_ours_makes_what_was_known_of_the_cache_old: write_through();
     f109_busy_forever: usual_disk();
     f111_power_on_attentions_lose_and_resets_do_not: usual_disk();
     f112_a_chain_of_attentions_is_bounded: usual_disk();
@@ -282,6 +284,50 @@ fn p11_a_torn_write_leaves_whole_blocks<P: ControlPort, C: ControllerModel>(
 fn p12_a_torn_block_is_found<P: ControlPort, C: ControllerModel>(scene: &mut Scene<P, C>) {
     let blocks = torn(scene);
     assert_eq!(blocks.iter().filter(|block| block.is_none()).count(), 1, "{blocks:?}");
+}
+
+/// The disk stores a write 16 blocks further on and says GOOD: nothing of that reaches the driver, which has to say so, too.
+/// Who reads finds it, at both places; and the disk's own books name it.
+fn p13_a_misdirected_write_is_found<P: ControlPort, C: ControllerModel>(scene: &mut Scene<P, C>) {
+    scene.write(4, 1);
+    scene.write(20, 2);
+    let misdirected = Miswrite::Misdirected { by: 16 };
+    scene.disk.lock().unit(0).expect("unit").miswrite(misdirected, Times::Next(1));
+    scene.write(4, 3);
+    scene.flush().expect("the disk knows nothing of it");
+    assert_eq!((scene.byte(4), scene.byte(20)), (Some(1), Some(3)), "old here, foreign there");
+    assert_eq!(scene.disk.lock().unit(0).expect("unit").lies().misdirected, 1);
+    scene.disk.lock().unit(0).expect("unit").miswrite(Miswrite::Shorn, Times::Next(1));
+    scene.write(4, 5);
+    assert_eq!(scene.byte(4), None, "half of it is old");
+    assert_eq!(scene.disk.lock().unit(0).expect("unit").lies().shorn, 1);
+}
+
+/// Only other initiators get the unit attention 2A/01: ours comes from the command that was sent.
+fn a_mode_select_of_ours_makes_what_was_known_of_the_cache_old<P, C>(scene: &mut Scene<P, C>)
+where
+    P: ControlPort,
+    C: ControllerModel,
+{
+    for opcode in [0x15, 0x55] {
+        assert!(scene.books().mode.is_write_through());
+        scene.write(0, 1);
+        assert!(!scene.books().dirty);
+        let switched = scene.mode_select(opcode, true);
+        assert_eq!(scene.judged(switched), Judgement::Done);
+        assert!(!scene.books().mode.fresh, "it may be another mode now");
+        scene.write(0, 2);
+        assert!(scene.books().dirty, "the write is in the cache");
+        scene.blink();
+        assert!(matches!(scene.lost().cause, LossCause::PowerLost(_)));
+        assert_eq!(scene.byte(0), Some(1));
+        let loss = scene.lost();
+        scene.acknowledge(loss);
+        // A reset mode: the power-on brought the disk's default back.
+        let nexus = scene.nexus();
+        let mode = scene.host.refresh_cache_mode(nexus).expect("answered");
+        assert!(mode.is_write_through());
+    }
 }
 
 fn p14_overlapping_writes_in_flight_at_the_cut<P: ControlPort, C: ControllerModel>(

@@ -3,7 +3,7 @@
 use scsi_proto::{Lba, Status};
 
 use super::condition::Condition;
-use super::faults::{BlockError, CommandFaults, MediumAccess, Times};
+use super::faults::{BlockError, CommandFaults, MediumAccess, Miswrite, Times};
 use super::store::{BlockRange, Lies};
 use super::unit::LogicalUnit;
 
@@ -43,6 +43,12 @@ impl UnitControl<'_> {
         times: Times,
     ) {
         self.0.store.plant(access, BlockRange { lba, blocks }, condition, times);
+    }
+
+    /// Lets writes to the medium store something else, and say that all is well. With a write cache that is when it is written
+    /// back.
+    pub fn miswrite(&mut self, how: Miswrite, times: Times) {
+        self.0.store.plant_miswrite(how, times);
     }
 
     /// Makes flushes fail with `condition`. They write nothing, and the cache keeps its blocks.

@@ -41,6 +41,8 @@ pub enum Hold {
     Nothing,
     /// SYNCHRONIZE CACHE.
     Flushes,
+    /// READ, WRITE and VERIFY: the medium does not answer, and the electronics do as if nothing were.
+    MediumAccess,
     /// All.
     Everything,
 }
@@ -159,9 +161,27 @@ impl SimDisk {
                 !self.powered
                     || matches!(opcode, Opcode::SYNCHRONIZE_CACHE_10 | Opcode::SYNCHRONIZE_CACHE_16)
             }
+            Hold::MediumAccess => !self.powered || accesses_medium(opcode),
             Hold::Everything => true,
         }
     }
+}
+
+/// READ, WRITE and VERIFY of every length.
+const fn accesses_medium(opcode: Opcode) -> bool {
+    matches!(
+        opcode,
+        Opcode::READ_6
+            | Opcode::READ_10
+            | Opcode::READ_12
+            | Opcode::READ_16
+            | Opcode::WRITE_6
+            | Opcode::WRITE_10
+            | Opcode::WRITE_12
+            | Opcode::WRITE_16
+            | Opcode::VERIFY_10
+            | Opcode::VERIFY_16
+    )
 }
 
 /// While the power is off every command is held: the disk does not answer.

@@ -46,7 +46,7 @@ pub use config::{DiskConfig, DiskConfigError, DiskIdentity};
 pub use control::UnitControl;
 pub use device::{Hold, SimDisk};
 pub use echo::{VENDOR_ECHO_IN, VENDOR_ECHO_OUT};
-pub use faults::{MediumAccess, Times};
+pub use faults::{MediumAccess, Miswrite, Times};
 pub use file_medium::{FileMedium, OpenMediumError};
 pub use flat_medium::FlatMedium;
 pub use medium::{BlockSize, Medium, MediumError, MediumErrorKind};
