@@ -3,6 +3,10 @@
 //! [`Host`] joins an [`Adapter`] and a [`Platform`], which brings registers, memory, a clock and a way to wait. Nothing
 //! here is needed to embed the core; it is the shortest complete example of how to.
 
+mod durable;
+
+pub use durable::{Barrier, CacheSwitchError, DurableBy, DurableError, DurableWrite, StopError};
+
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;

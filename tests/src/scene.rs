@@ -14,7 +14,7 @@ use mpt_backend::mpi2::{Mpi2, Mpi2Config};
 use scsi_proto::{AdditionalSense, Cdb, Lba, SenseKey};
 use sim_backend::controller::ControllerModel;
 use sim_backend::direct::{DirectConfig, DirectControl, DirectController, Facts};
-use sim_backend::disk::{Condition, DiskConfig, SharedDisk, SimDisk};
+use sim_backend::disk::{Condition, DiskConfig, PortIndex, SharedDisk, SimDisk};
 use sim_backend::machine::{SimMachine, SimRegisters};
 use sim_backend::memory::SimMemory;
 use sim_backend::mpi1::{Mpi1Controller, Personality};
@@ -49,6 +49,9 @@ pub type Sas1068Scene = Scene<Mpi1<FifoRegister<SimRegisters<Mpi1Controller>>>, 
 
 /// On the simulated SAS3008.
 pub type Sas3008Scene = Scene<Mpi2, Mpi2Controller>;
+
+/// The slot of the second port of a disk that has two.
+pub const SECOND_PORT: usize = 5;
 
 /// The disk that most stories are told of.
 pub fn usual_disk() -> DiskConfig {
@@ -111,6 +114,11 @@ impl<P: ControlPort, C: ControllerModel> Scene<P, C> {
         let forgery = Forgery::default();
         let forged = Forged::new(disk.clone(), forgery.clone());
         assert!(machine.attach(0, forged).is_ok(), "the slot is free");
+        // A second port of the disk, as another target.
+        for port in 1..config.ports {
+            let port = disk.port(PortIndex(port));
+            assert!(machine.attach(SECOND_PORT, port).is_ok(), "the slot is free");
+        }
         for (slot, other) in (1..).zip(others) {
             let other = SimDisk::new(other).expect("a disk");
             assert!(machine.attach(slot, other).is_ok(), "the slot is free");

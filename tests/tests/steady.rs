@@ -22,11 +22,11 @@ use sim_backend::disk::{Condition, DiskConfig, Times};
 use sim_backend::schedule::{CompletionOrder, Schedule, SplitMix64};
 
 /// Unoptimised code takes fewer, and `tests/run` runs the optimised.
-const COMMANDS: u64 = if cfg!(debug_assertions) { 30_000 } else { 1_000_000 };
+const COMMANDS: u64 = if cfg!(debug_assertions) { 5_000 } else { 1_000_000 };
 /// Rounds; everything is counted after each.
 const ROUNDS: u64 = 10;
 /// Commands between two faults.
-const QUIET: u64 = 2_000;
+const QUIET: u64 = if cfg!(debug_assertions) { 500 } else { 2_000 };
 const DEPTH: usize = 48;
 const VECTORS: u64 = 4;
 /// Blocks of a transfer at most.

@@ -76,6 +76,25 @@ impl UnitControl<'_> {
         self.0.attentions.raise(condition);
     }
 
+    /// The battery of the cache fails, where it has one: what is in the cache is volatile now (6/0B/06), and the disk either
+    /// goes on caching or writes everything back and through from here on (6/2A/01, too).
+    pub fn fail_battery(&mut self, write_through: bool) {
+        let unit = &mut *self.0;
+        unit.battery_failed = unit.has_non_volatile_cache;
+        unit.store.set_non_volatile(unit.is_cache_safe());
+        unit.attentions.raise(Condition::CACHE_NOW_VOLATILE);
+        if write_through {
+            self.change_write_cache(false);
+        }
+    }
+
+    /// The battery is charged again; the disk says nothing.
+    pub fn restore_battery(&mut self) {
+        let unit = &mut *self.0;
+        unit.battery_failed = false;
+        unit.store.set_non_volatile(unit.is_cache_safe());
+    }
+
     /// Switches the write cache as another initiator would: with the unit attention 2A/01.
     pub fn change_write_cache(&mut self, on: bool) {
         if let Err(error) = self.0.store.set_write_back(on) {

@@ -41,6 +41,7 @@ mod store;
 mod tests;
 mod unit;
 
+pub use attention::PortIndex;
 pub use condition::Condition;
 pub use config::{DiskConfig, DiskConfigError, DiskIdentity};
 pub use control::UnitControl;
@@ -52,5 +53,5 @@ pub use flat_medium::FlatMedium;
 pub use medium::{BlockSize, Medium, MediumError, MediumErrorKind};
 pub use memory_medium::MemoryMedium;
 pub use power::{CutReport, PowerCut};
-pub use shared::SharedDisk;
+pub use shared::{SharedDisk, SharedPort};
 pub use store::Lies;

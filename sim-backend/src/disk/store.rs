@@ -281,6 +281,11 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the cache survives power loss from now on, with what it holds.
+    pub(super) const fn set_non_volatile(&mut self, on: bool) {
+        self.rules.non_volatile = on;
+    }
+
     pub(super) const fn everything(&self) -> BlockRange {
         BlockRange { lba: Lba(0), blocks: self.blocks }
     }
