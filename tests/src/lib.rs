@@ -4,6 +4,7 @@ extern crate alloc;
 
 pub mod async_bank;
 pub mod fuzz;
+pub mod naive;
 pub mod non_coherent;
 pub mod qemu;
 pub mod recorder;
