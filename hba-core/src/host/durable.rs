@@ -1,5 +1,6 @@
 //! What takes more than one command to be durable: a write that is on the medium, a cache that is switched, a unit that stops.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use scsi_proto::command::{Command as _, ModeSelect6, StartStopUnit};
@@ -221,7 +222,7 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
     }
 }
 
-fn data_of(answer: &Answer) -> alloc::vec::Vec<u8> {
+fn data_of(answer: &Answer) -> Vec<u8> {
     let mut bytes = alloc::vec![0; answer.completion.transferred as usize];
     if let Some(data) = &answer.completion.data {
         data.read(&mut bytes);
@@ -231,7 +232,7 @@ fn data_of(answer: &Answer) -> alloc::vec::Vec<u8> {
 
 /// The caching page of MODE SENSE(6) as a list for MODE SELECT(6): nothing but WCE is another. `None` where there is no whole
 /// page. The header is reserved but for the length of block descriptors, of which there are none.
-fn select_list(sensed: &[u8], on: bool) -> Option<alloc::vec::Vec<u8>> {
+fn select_list(sensed: &[u8], on: bool) -> Option<Vec<u8>> {
     const WCE: u8 = 0x04;
     let mode = ModeParameters::parse_sense(sensed, ModeForm::Six).ok()?;
     let page = mode.page(page_code::CACHING, 0).filter(|page| !page.truncated)?;

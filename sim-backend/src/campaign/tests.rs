@@ -54,8 +54,8 @@ fn miswritten(fault: Fault) -> Plan {
 fn disks_that_write_elsewhere_or_by_half_are_named_and_no_driver_is_blamed() {
     for fault in [Fault::MisdirectedWrite, Fault::ShornWrite] {
         let plan = miswritten(fault);
-        let replayed: Replay =
-            Replay { plan: plan.clone(), expect: None }.to_string().parse().unwrap();
+        let text = Replay { plan: plan.clone(), expect: None }.to_string();
+        let replayed = Replay::parse(&text).unwrap();
         assert_eq!(replayed.plan, plan, "it is plain text");
         let outcome = passes(&plan);
         assert_eq!(outcome.tally.liars, 1, "{fault}");

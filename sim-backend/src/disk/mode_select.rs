@@ -127,7 +127,7 @@ impl LogicalUnit {
         let wrong = |at: &usize| (page[*at] ^ current[*at]) & !changeable[*at] != 0;
         // 11b is reserved.
         let progress = page[0] & 0x7f == CACHING && page[12] & SYNC_PROG == SYNC_PROG;
-        (2..page.len()).find(wrong).or(progress.then_some(12)).map_or(Ok(()), Err)
+        (2..page.len()).find(wrong).or_else(|| progress.then_some(12)).map_or(Ok(()), Err)
     }
 
     /// Whether a block descriptor leaves block size and capacity as they are.
