@@ -5,7 +5,7 @@ extern crate alloc;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use hba_core::command::{BlockSize, Cookie, Failure, Outcome, Request};
+use hba_core::command::{BlockSize, Completion, Cookie, Failure, Outcome, Request};
 use hba_core::control::ControlEvent;
 use hba_core::device_queue::{DeviceQueues, QueuePolicy, Retry, Unqueueable};
 use hba_core::host::{Answer, Data, Platform};
@@ -123,7 +123,7 @@ fn f110_task_set_full<P: ControlPort, C: ControllerModel>(scene: &mut Scene<P, C
     }
     assert!(refused.load(Ordering::Relaxed) > 0, "it was full");
     assert_eq!(ended.len(), 32);
-    assert!(ended.iter().all(|done| done.is_done()), "none of them failed, with no tries to spare");
+    assert!(ended.iter().all(Completion::is_done), "none of them failed, with no tries to spare");
     assert!(lowest <= TAKES as u16, "the depth went below what was refused: {lowest}");
     scene.forgery.stop();
     for cookie in 0..60 {

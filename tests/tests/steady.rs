@@ -84,7 +84,8 @@ impl Steady {
 
     fn is_up(&mut self) -> bool {
         let adapter = self.scene.host.adapter();
-        adapter.control().is_operational() && adapter.queues().iter().all(|queue| queue.is_open())
+        adapter.control().is_operational()
+            && adapter.queues().iter().all(hba_core::queue::IoQueue::is_open)
     }
 
     fn submit(&mut self) {

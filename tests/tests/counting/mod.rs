@@ -16,7 +16,7 @@ thread_local! {
 }
 
 /// Allocations and frees of this thread so far.
-pub fn so_far() -> (u64, u64) {
+pub(crate) fn so_far() -> (u64, u64) {
     (ALLOCATIONS.get(), FREES.get())
 }
 
