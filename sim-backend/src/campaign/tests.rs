@@ -44,7 +44,8 @@ fn every_profile_passes_and_runs_again_the_same() {
 
 /// One disk, a write that goes wrong in the medium, a flush, and a read of everything at the end.
 fn miswritten(fault: Fault) -> Plan {
-    let options = Options { write_cache: 0, blocks: 16, ..Options::default() };
+    // One command at a time, so that the disk is at work before everything is healed.
+    let options = Options { write_cache: 0, blocks: 16, depth: 1, ..Options::default() };
     let write = Operation { kind: Kind::Write, unit: 0, lba: 3, blocks: 2, vector: 0 };
     let entry = Entry { site: Site::Submit, nth: 2, fault, unit: 0, count: 4 };
     Plan { seed: 13, options, operations: vec![write; 3], schedule: vec![entry] }
