@@ -74,31 +74,24 @@ impl RegisterWrite {
     }
 }
 
-/// One write of a register pair; see [`Registers::write64`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "the device does not see the command until this word is written"]
-pub struct RegisterWrite64 {
-    /// Where the low word goes.
-    pub offset: RegOffset,
-    /// What.
-    pub value: u64,
-}
-
 /// A write of one register or of a pair, whichever the controller takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the device does not see the command until this word is written"]
-pub enum WordWrite {
-    /// One register.
-    Bits32(RegisterWrite),
-    /// A pair.
-    Bits64(RegisterWrite64),
+pub struct WordWrite {
+    /// Where the low word goes.
+    pub offset: RegOffset,
+    /// Whether bits 63:32 go to the register behind it; see [`Registers::write64`].
+    pub is_pair: bool,
+    /// What. One register takes bits 31:0.
+    pub value: u64,
 }
 
 impl HostWrite for WordWrite {
     fn write_to(self, registers: &mut dyn Registers) {
-        match self {
-            Self::Bits32(write) => write.write(registers),
-            Self::Bits64(RegisterWrite64 { offset, value }) => registers.write64(offset, value),
+        if self.is_pair {
+            registers.write64(self.offset, self.value);
+        } else {
+            registers.write32(self.offset, self.value as u32);
         }
     }
 }

@@ -195,7 +195,7 @@ impl<D> Slots<D> {
     pub(super) fn finish_named(&mut self, name: WireTag, mask: u32) -> Option<Finished<D>> {
         let record = self.records.get_mut(usize::from(name.tag.0))?;
         let stale = (record.generation ^ name.generation.0) & mask != 0;
-        if stale || record.state != State::Issued || mask == 0 {
+        if stale || record.state != State::Issued {
             return self.finish_unusual(name.tag, name.generation);
         }
         let data = record.data.take()?;
@@ -203,9 +203,25 @@ impl<D> Slots<D> {
         record.generation = generation.wrapping_add(1);
         record.state = State::Free;
         record.notes = Notes::new(Kind::Other);
-        record.next_free = self.free_head;
-        self.free_head = name.tag.0;
+        if mask != 0 {
+            record.next_free = self.free_head;
+            self.free_head = name.tag.0;
+        } else {
+            record.next_free = NO_SLOT;
+            self.append(name.tag.0);
+        }
         Some(Finished { data, cookie, length, generation })
+    }
+
+    /// Puts a slot, whose `next_free` says so, at the end of the free list.
+    #[inline]
+    fn append(&mut self, slot: u16) {
+        let before = core::mem::replace(&mut self.free_tail, slot);
+        if self.free_head == NO_SLOT {
+            self.free_head = slot;
+        } else if let Some(before) = self.records.get_mut(usize::from(before)) {
+            before.next_free = slot;
+        }
     }
 
     #[cold]
@@ -248,12 +264,7 @@ impl<D> Slots<D> {
             return;
         }
         record.next_free = NO_SLOT;
-        if self.free_head == NO_SLOT {
-            self.free_head = slot;
-        } else {
-            self.records[usize::from(self.free_tail)].next_free = slot;
-        }
-        self.free_tail = slot;
+        self.append(slot);
     }
 
     /// Returns every quarantined slot, and takes the doubt off those that a verdict ended: the device forgot all of them.

@@ -9,12 +9,12 @@ use alloc::vec::Vec;
 
 use hba_core::command::Command;
 use hba_core::command::Failure;
-use hba_core::dma::{Coherent, DmaRegion, DmaSync, Elements, WordsMut};
+use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, WordsMut};
 use hba_core::port::{
     BadReply, Delivery, Detail, Generation, Message, QueuePort, Reply, Tag, Transferred,
     Unsendable, WireTag,
 };
-use hba_core::register::{RegOffset, RegisterWrite, RegisterWrite64, WordWrite};
+use hba_core::register::{RegOffset, RegisterWrite, WordWrite};
 use scsi_proto::{Direction, Status, TaskAttribute};
 use zerocopy::FromBytes;
 
@@ -38,8 +38,8 @@ use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply};
 #[derive(Debug)]
 pub struct Mpi2Queue<S = Coherent> {
     sync: S,
-    post: DmaRegion,
-    frames: DmaRegion,
+    post: DmaRecords<ENTRY>,
+    frames: DmaRecords<FRAME>,
     chains: DmaRegion,
     sense: DmaRegion,
     replies: ReplyWindow,
@@ -48,18 +48,17 @@ pub struct Mpi2Queue<S = Coherent> {
     layout: Chains,
     /// Element flags and control word of a command, by its direction.
     by_direction: [(u32, u32); 3],
-    /// The byte of the next entry in `post`, and where they end.
+    /// The next entry of `post`, the one at the last acknowledge, and how many there are.
     at: usize,
+    acknowledged: usize,
     end: usize,
-    /// The descriptor of tag 0.
-    first: u32,
+    /// The post of tag 0 to target 0.
+    first: WordWrite,
     /// Its SMID.
     base: u16,
     depth: u16,
-    method: Post,
     /// Where the index register of this queue is, and its number there.
     index: (RegOffset, u32),
-    taken: bool,
     /// Counts [`QueuePort::restart`].
     epoch: u32,
     /// A frame of one of our commands was nonsense: said after the command's end.
@@ -93,8 +92,8 @@ impl<S: DmaSync> Mpi2Queue<S> {
         let base = plan.base(vector);
         let mut queue = Self {
             sync,
-            post: memory.post,
-            frames: memory.frames,
+            post: DmaRecords::new(memory.post),
+            frames: DmaRecords::new(memory.frames),
             chains: memory.chains,
             sense: memory.sense,
             spent: Vec::with_capacity(usize::from(plan.replies)),
@@ -103,13 +102,15 @@ impl<S: DmaSync> Mpi2Queue<S> {
             by_direction: [Direction::None, Direction::ToDevice, Direction::FromDevice]
                 .map(|d| (plan.chains.flags(d == Direction::ToDevice), control(d))),
             at: 0,
-            end: usize::from(plan.post_depth) * ENTRY,
-            first: request_descriptor(DESCRIPTOR_SCSI_IO, vector as u8, base),
+            acknowledged: 0,
+            end: usize::from(plan.post_depth),
+            first: first_post(
+                plan.post,
+                request_descriptor(DESCRIPTOR_SCSI_IO, vector as u8, base),
+            ),
             base,
             depth: plan.limits.queue_depth,
-            method: plan.post,
             index: index_register(vector as u8, plan.facts.combines_indices()),
-            taken: false,
             epoch: 0,
             nonsense: None,
             distrust: false,
@@ -125,14 +126,14 @@ impl<S: DmaSync> Mpi2Queue<S> {
     ///
     /// A controller that changes them harms nobody but itself: sense data are read from our own record of the place.
     fn arm(&mut self) {
-        self.post.fill(0, self.end, 0xff);
-        self.sync.for_device(self.post.bus(), self.end);
-        self.at = 0;
-        self.taken = false;
+        let bytes = self.end * ENTRY;
+        self.post.region_mut().fill(0, bytes, 0xff);
+        self.sync.for_device(self.post.bus_of(0), bytes);
+        (self.at, self.acknowledged) = (0, 0);
+        self.frames.region_mut().fill(0, usize::from(self.depth) * FRAME, 0);
         for tag in 0..usize::from(self.depth) {
             let sense = self.sense.bus().offset((tag * SENSE_STRIDE) as u64);
-            self.frames.fill(tag * FRAME, FRAME, 0);
-            let mut words = self.frames.words_mut::<24>(tag * FRAME);
+            let mut words = self.frames.words_mut::<24>(tag);
             words.put::<3>(sense.low());
             words.put::<4>(u32::from(SENSE) << 16);
             words.put::<5>((SGL_OFFSET / 4) as u32);
@@ -153,14 +154,14 @@ impl<S: DmaSync> Mpi2Queue<S> {
             let at = slot * FRAME + SGL_OFFSET;
             let last = self.layout.last();
             match self.layout.kind() {
-                ElementKind::Ieee => self.frames.write_words(at, [0, 0, 0, last]),
-                _ => self.frames.write_words(at, [flags | last, 0, 0]),
+                ElementKind::Ieee => self.frames.region_mut().write_words(at, [0, 0, 0, last]),
+                _ => self.frames.region_mut().write_words(at, [flags | last, 0, 0]),
             }
             return Ok(0);
         }
         let chain = slot * self.layout.bytes();
         let mut list = ListMemory {
-            frames: &mut self.frames,
+            frames: self.frames.region_mut(),
             frame: slot * FRAME,
             chains: &mut self.chains,
             chain,
@@ -315,10 +316,9 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
             return Err(Unsendable::Target(target));
         }
         let slot = usize::from(name.tag.0);
-        let frame = slot * FRAME;
         if let (Some(element), ElementKind::Ieee) = (elements.single(), self.layout.kind()) {
             let (_, direction) = self.by_direction[command.transfer.direction as usize];
-            let mut words = self.frames.words_mut::<28>(frame);
+            let mut words = self.frames.words_mut::<28>(slot);
             Header { command, cdb, dev_handle: target.id, chain_offset: 0, direction }
                 .write(&mut words);
             words.put::<24>(element.addr.low());
@@ -328,32 +328,24 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         } else {
             let (flags, direction) = self.by_direction[command.transfer.wire_direction() as usize];
             let chain_offset = self.write_list(slot, flags, command.transfer.length, elements)?;
-            let mut words = self.frames.words_mut::<24>(frame);
+            let mut words = self.frames.words_mut::<24>(slot);
             Header { command, cdb, dev_handle: target.id, chain_offset, direction }
                 .write(&mut words);
         }
-        let bus = self.frames.bus().offset(frame as u64);
-        self.sync.for_device(bus, FRAME);
-        let descriptor = self.first + (u32::from(name.tag.0) << 16);
-        Ok(match self.method {
-            // The second word of a SCSI IO descriptor holds the device handle in its upper half.
-            Post::Pair => WordWrite::Bits64(RegisterWrite64 {
-                offset: RegOffset(REQUEST_DESCRIPTOR_POST),
-                value: u64::from(target.id) << 48 | u64::from(descriptor),
-            }),
-            Post::Atomic => WordWrite::Bits32(RegisterWrite {
-                offset: RegOffset(ATOMIC_REQUEST_DESCRIPTOR_POST),
-                value: descriptor,
-            }),
-        })
+        self.sync.for_device(self.frames.bus_of(slot), FRAME);
+        // The second word of a SCSI IO descriptor holds the device handle in its upper half; the short form has no such
+        // word.
+        let value = self.first.value + (u64::from(name.tag.0) << 16 | u64::from(target.id) << 48);
+        Ok(WordWrite { value, ..self.first })
     }
 
     #[inline]
     fn next_reply(&mut self) -> Reply {
-        let low = self.post.read_u32(self.at);
-        let high = self.post.read_u32(self.at + 4);
+        let mut entry = self.post.pair_mut(self.at);
+        let words = entry.load();
+        let (low, high) = (words as u32, (words >> 32) as u32);
         // The controller may write the halves one by one: an entry is whole when neither is all ones.
-        if low & 0xf == u32::from(REPLY_UNUSED) || low == UNUSED || high == UNUSED {
+        if low & 0xf == u32::from(REPLY_UNUSED) || high == UNUSED {
             if self.spent.is_empty() && !self.distrust && self.nonsense.is_none() {
                 return Reply::Empty;
             }
@@ -361,12 +353,11 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         }
         hba_core::sync::observe();
         // Without this the next lap would take old entries for new ones.
-        self.post.write_words(self.at, [UNUSED, UNUSED]);
-        self.at += ENTRY;
+        entry.store(u64::MAX);
+        self.at += 1;
         if self.at == self.end {
             self.at = 0;
         }
-        self.taken = true;
         let tag = ((low >> 16) as u16).wrapping_sub(self.base);
         if low & 0xf == u32::from(REPLY_SCSI_IO_SUCCESS) && tag < self.depth {
             return Reply::Success(WireTag { tag: Tag(tag), generation: Generation(0) });
@@ -394,11 +385,12 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
 
     #[inline]
     fn acknowledge(&mut self) -> Option<RegisterWrite> {
-        if !core::mem::take(&mut self.taken) {
+        if self.at == self.acknowledged {
             return None;
         }
+        self.acknowledged = self.at;
         let (offset, queue) = self.index;
-        Some(RegisterWrite { offset, value: queue | (self.at / ENTRY) as u32 })
+        Some(RegisterWrite { offset, value: queue | self.at as u32 })
     }
 
     fn restart(&mut self) {
@@ -408,6 +400,15 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         (self.nonsense, self.distrust, self.unknown) = (None, false, 0);
         self.arm();
     }
+}
+
+/// The post of `descriptor`, by the register pair or by the one register that firmware offers instead.
+const fn first_post(method: Post, descriptor: u32) -> WordWrite {
+    let (offset, is_pair) = match method {
+        Post::Pair => (REQUEST_DESCRIPTOR_POST, true),
+        Post::Atomic => (ATOMIC_REQUEST_DESCRIPTOR_POST, false),
+    };
+    WordWrite { offset: RegOffset(offset), is_pair, value: descriptor as u64 }
 }
 
 /// Where the index of a queue is written, and the bits that name the queue there.
@@ -479,6 +480,6 @@ const fn attribute(attribute: TaskAttribute) -> u32 {
 impl Mpi2Queue {
     /// What the controller writes into an entry.
     pub(super) fn forge(&mut self, entry: usize, words: [u32; 2]) {
-        self.post.write_words(entry * ENTRY, words);
+        self.post.pair_mut(entry).store(u64::from(words[1]) << 32 | u64::from(words[0]));
     }
 }
