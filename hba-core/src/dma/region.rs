@@ -227,9 +227,9 @@ impl<const BYTES: usize> DmaRecords<BYTES> {
     /// The first `N` 32-bit words of a record.
     #[inline]
     #[track_caller]
-    pub fn words_mut<const N: usize>(&mut self, index: usize) -> WordsMut<'_, N> {
+    pub fn record_mut<const N: usize>(&mut self, index: usize) -> RecordMut<'_, N> {
         const { assert!(4 * N <= BYTES, "the words lie in the record") };
-        WordsMut { at: self.at(index).cast(), region: PhantomData }
+        RecordMut { at: self.at(index).cast(), region: PhantomData }
     }
 
     /// The first eight bytes of a record, to be read and written whole.
@@ -248,6 +248,13 @@ impl<const BYTES: usize> DmaRecords<BYTES> {
         // SAFETY: index < count, so the record lies in the region, which is aligned as records are.
         unsafe { self.region.base.add(index * BYTES) }
     }
+}
+
+/// The first `N` words of a record, to be written one by one; see [`DmaRecords::record_mut`].
+#[derive(Debug)]
+pub struct RecordMut<'a, const N: usize> {
+    at: NonNull<u32>,
+    region: PhantomData<&'a mut DmaRegion>,
 }
 
 /// Eight bytes of a region that the device writes at once, or in two halves.
@@ -326,6 +333,24 @@ impl<const N: usize> WordsMut<'_, N> {
         const { assert!(I < N, "the word lies in the window") };
         // SAFETY: I < N, and the window was checked for N words.
         unsafe { self.at.add(I).write_volatile(word.to_le()) };
+    }
+}
+
+impl<const N: usize> RecordMut<'_, N> {
+    /// Writes word `I`, in the byte order of the wire. That it lies in the record is checked when this is compiled.
+    #[inline]
+    pub fn put<const I: usize>(&mut self, word: u32) {
+        const { assert!(I < N, "the word lies in the record") };
+        // SAFETY: I < N, and the record has N words.
+        unsafe { self.at.add(I).write_volatile(word.to_le()) };
+    }
+
+    /// Writes words `I` and `I + 1`, `I` even, with one store where the machine has one. `pair` has the first in bits 31:0.
+    #[inline]
+    pub fn put_pair<const I: usize>(&mut self, pair: u64) {
+        const { assert!(I + 1 < N && I.is_multiple_of(2), "an aligned pair in the record") };
+        // SAFETY: I + 1 < N; records are aligned to eight bytes and I is even.
+        unsafe { self.at.add(I).cast::<u64>().write_volatile(pair.to_le()) };
     }
 }
 

@@ -7,7 +7,7 @@ mod task;
 
 pub use control::{BringUp, BringUpError, ControlPort, Polled, PortEvent, Start, TargetInfo};
 pub use memory::{MemoryFault, MemoryPlan, RegionPlan, check_memory};
-pub use reply::{BadReply, Delivery, Detail, Message, Reply, Transferred};
+pub use reply::{BadReply, Delivery, Detail, Glance, Message, Reply, Transferred};
 pub use task::{NoResources, TaskManagement, TaskManagementId, TaskManagementResult};
 
 use crate::command::Command;
@@ -42,6 +42,15 @@ pub trait QueuePort {
         command: &Command,
         elements: Elements<'_>,
     ) -> Result<Self::Doorbell, Unsendable>;
+
+    /// Whether [`Self::glance`] looks. The common path then keeps nothing of the rare ones.
+    const GLANCES: bool = false;
+
+    /// Takes the next reply if it is the usual one, and only a look tells that.
+    #[inline]
+    fn glance(&mut self) -> Glance {
+        Glance::Other
+    }
 
     /// Takes the next reply that the device posted.
     fn next_reply(&mut self) -> Reply;

@@ -24,6 +24,17 @@ pub enum Reply {
     Gone,
 }
 
+/// What [`QueuePort::glance`](super::QueuePort::glance) found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance {
+    /// Nothing; the queue is empty for now.
+    Empty,
+    /// GOOD, every byte moved: taken.
+    Success(WireTag),
+    /// Not looked at, or anything else: still there for [`QueuePort::next_reply`](super::QueuePort::next_reply).
+    Other,
+}
+
 /// A reply that breaks the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

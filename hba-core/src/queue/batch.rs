@@ -134,6 +134,13 @@ impl<D> Done<'_, D> {
     }
 }
 
+impl<'a, D> Drain<'a, D> {
+    #[cold]
+    fn sense_of(&self, at: usize, len: u8) -> &'a [u8] {
+        self.sense.get(at).and_then(|s| s.get(..usize::from(len))).unwrap_or(&[])
+    }
+}
+
 impl<'a, D> Iterator for Drain<'a, D> {
     type Item = Done<'a, D>;
 
@@ -142,10 +149,7 @@ impl<'a, D> Iterator for Drain<'a, D> {
         let (completion, len) = self.completions.next()?;
         let at = self.at;
         self.at += 1;
-        let sense = match len {
-            0 => &[][..],
-            len => self.sense.get(at).and_then(|s| s.get(..usize::from(len))).unwrap_or(&[]),
-        };
+        let sense = if len == 0 { &[][..] } else { self.sense_of(at, len) };
         Some(Done { completion, sense })
     }
 

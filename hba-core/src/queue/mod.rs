@@ -32,7 +32,7 @@ use crate::dispatch::{self, ClassTimeouts};
 use crate::dma::{DataBuffer, Elements, SegmentLimits};
 use crate::durability::{Kind, Record};
 use crate::limits::Limits;
-use crate::port::{BadReply, Delivery, QueuePort, Reply, Transferred, WireTag};
+use crate::port::{BadReply, Delivery, Glance, QueuePort, Reply, Transferred, WireTag};
 use crate::sync;
 use crate::time::{Instant, Timeout};
 use deadlines::Deadlines;
@@ -167,6 +167,17 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             return Err(self.reject(Refusal::QueueFull, request));
         };
         let command = &request.command;
+        let timeout = match request.timeout {
+            Timeout::BY_CLASS => self.timeouts.of(dispatch::class(&command.cdb)),
+            timeout => timeout,
+        };
+        // All but the memory is the slot's before the port agrees: it is free until it is issued, and a look for deadlines
+        // that comes too early finds nothing.
+        slot.cookie = request.cookie;
+        slot.nexus = command.nexus;
+        slot.length = command.transfer.length;
+        slot.expires = timeout.after(now);
+        self.deadlines.arm(slot.expires);
         let elements =
             Elements::new(request.data.segments(), command.transfer.length, &self.segments);
         let doorbell = match self.port.prepare(name, command, elements) {
@@ -177,16 +188,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
                 return Err(self.reject(Refusal::Unsendable(reason), request));
             }
         };
-        let timeout = match request.timeout {
-            Timeout::BY_CLASS => self.timeouts.of(dispatch::class(&command.cdb)),
-            timeout => timeout,
-        };
-        slot.cookie = request.cookie;
-        slot.nexus = command.nexus;
-        slot.length = command.transfer.length;
-        slot.expires = timeout.after(now);
         slot.data = Some(request.data);
-        self.deadlines.arm(slot.expires);
         let handle = CommandHandle { slot: name.tag.0, generation: slot.generation };
         let next = slot.issue();
         self.slots.issue(next);
@@ -273,6 +275,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     /// Compares CDB and transfer length first, then submits as if that had not been asked for.
     #[cold]
+    #[inline(never)]
     fn submit_compared(
         &mut self,
         request: Request<D>,
@@ -310,6 +313,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     }
 
     #[cold]
+    #[inline(never)]
     fn unacceptable(&self, length: u32) -> Refusal {
         match self.phase {
             Phase::Running => Refusal::TransferTooLong { length, permitted: self.transfer_max },
@@ -319,6 +323,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     }
 
     #[cold]
+    #[inline(never)]
     fn reject(&mut self, reason: Refusal, request: Request<D>) -> Rejected<D> {
         self.counters.rejected += 1;
         Rejected { reason, request }
@@ -330,36 +335,65 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             self.complete_condemned(batch);
         }
         let mut budget = batch.room();
-        let mut more = true;
         while budget > 0 {
             budget -= 1;
-            match self.port.next_reply() {
-                Reply::Success(name) => self.complete_good(name, batch),
-                Reply::Empty => {
-                    more = false;
-                    break;
-                }
-                Reply::Detail(name) => self.complete_detail(name, batch),
-                Reply::Message => {
-                    batch.push_message(*self.port.message());
+            let reply = match self.port.glance() {
+                Glance::Success(name) => Reply::Success(name),
+                Glance::Empty => return self.found_empty(),
+                Glance::Other if P::GLANCES => {
+                    let reply = self.port.next_reply();
+                    if let Some(serviced) = self.take_other(&reply, batch) {
+                        return serviced;
+                    }
                     budget = budget.min(batch.message_room());
+                    continue;
                 }
-                Reply::Bad(bad) => self.counters.count_bad(bad),
-                // Neither is the reply path empty nor would anybody see an acknowledge.
-                Reply::Gone => {
-                    return Serviced { ack: None, more: false, drained: None, gone: true };
+                Glance::Other => self.port.next_reply(),
+            };
+            match reply {
+                Reply::Success(name) => self.complete_good(name, batch),
+                Reply::Empty => return self.found_empty(),
+                other => {
+                    if let Some(serviced) = self.take_other(&other, batch) {
+                        return serviced;
+                    }
+                    budget = budget.min(batch.message_room());
                 }
             }
         }
-        let drained = if self.drain.is_some() && !more { self.answer_drain() } else { None };
-        Serviced { ack: Some(self.port.acknowledge()), more, drained, gone: false }
+        Serviced { ack: Some(self.port.acknowledge()), more: true, drained: None, gone: false }
     }
 
+    /// The end of a pass that left nothing behind.
     #[inline]
+    fn found_empty(&mut self) -> Serviced<P::Ack> {
+        let drained = if self.drain.is_some() { self.answer_drain() } else { None };
+        Serviced { ack: Some(self.port.acknowledge()), more: false, drained, gone: false }
+    }
+
+    /// Any reply; `Some` ends the pass. Apart, so that the loop has few values to keep.
+    #[cold]
+    #[inline(never)]
+    fn take_other(&mut self, reply: &Reply, batch: &mut Batch<D>) -> Option<Serviced<P::Ack>> {
+        match *reply {
+            Reply::Success(name) => self.complete_good(name, batch),
+            Reply::Detail(name) => self.complete_detail(name, batch),
+            Reply::Message => batch.push_message(*self.port.message()),
+            Reply::Bad(bad) => self.counters.count_bad(bad),
+            Reply::Empty => return Some(self.found_empty()),
+            // Neither is the reply path empty nor would anybody see an acknowledge.
+            Reply::Gone => {
+                return Some(Serviced { ack: None, more: false, drained: None, gone: true });
+            }
+        }
+        None
+    }
+
+    // The usual call of two.
+    #[inline(always)]
     fn complete_good(&mut self, name: WireTag, batch: &mut Batch<D>) {
-        let WireTag { tag, generation } = name;
         let Some(finished) = self.slots.finish_named(name, Self::MASK) else {
-            return self.stale(WireTag { tag, generation });
+            return self.stale(name);
         };
         self.counters.completed += 1;
         let Finished { data, cookie, length, generation } = finished;
@@ -373,7 +407,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         });
     }
 
-    #[cold]
     fn complete_detail(&mut self, name: WireTag, batch: &mut Batch<D>) {
         let Some(record) = self.slots.find(name) else { return self.stale(name) };
         let (length, notes, nexus) = (record.length, record.notes, record.nexus);
@@ -414,6 +447,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     }
 
     #[cold]
+    #[inline(never)]
     fn stale(&mut self, name: WireTag) {
         if name.tag.0 < self.slots.depth() {
             self.counters.stale += 1;

@@ -225,6 +225,7 @@ impl<D> Slots<D> {
     }
 
     #[cold]
+    #[inline(never)]
     fn finish_unusual(&mut self, tag: Tag, generation: Generation) -> Option<Finished<D>> {
         self.find(WireTag { tag, generation })?;
         self.finish(tag.0)

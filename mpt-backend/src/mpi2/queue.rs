@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 
 use hba_core::command::Command;
 use hba_core::command::Failure;
-use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, WordsMut};
+use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, RecordMut};
 use hba_core::port::{
-    BadReply, Delivery, Detail, Generation, Message, QueuePort, Reply, Tag, Transferred,
+    BadReply, Delivery, Detail, Generation, Glance, Message, QueuePort, Reply, Tag, Transferred,
     Unsendable, WireTag,
 };
 use hba_core::register::{RegOffset, RegisterWrite, WordWrite};
@@ -46,8 +46,10 @@ pub struct Mpi2Queue<S = Coherent> {
     /// Copied reply frames that Control has not been told of.
     spent: Vec<u16>,
     layout: Chains,
-    /// Element flags and control word of a command, by its direction.
-    by_direction: [(u32, u32); 3],
+    /// The control word of a command, by its direction and its attribute.
+    controls: [[u32; 4]; 3],
+    /// Flags of MPI elements, by the direction.
+    flags: [u32; 3],
     /// The next entry of `post`, the one at the last acknowledge, and how many there are.
     at: usize,
     acknowledged: usize,
@@ -99,8 +101,8 @@ impl<S: DmaSync> Mpi2Queue<S> {
             spent: Vec::with_capacity(usize::from(plan.replies)),
             replies: memory.replies,
             layout: plan.chains,
-            by_direction: [Direction::None, Direction::ToDevice, Direction::FromDevice]
-                .map(|d| (plan.chains.flags(d == Direction::ToDevice), control(d))),
+            controls: DIRECTIONS.map(|d| ATTRIBUTES.map(|a| control(d, a))),
+            flags: DIRECTIONS.map(|d| plan.chains.flags(d == Direction::ToDevice)),
             at: 0,
             acknowledged: 0,
             end: usize::from(plan.post_depth),
@@ -133,32 +135,57 @@ impl<S: DmaSync> Mpi2Queue<S> {
         self.frames.region_mut().fill(0, usize::from(self.depth) * FRAME, 0);
         for tag in 0..usize::from(self.depth) {
             let sense = self.sense.bus().offset((tag * SENSE_STRIDE) as u64);
-            let mut words = self.frames.words_mut::<24>(tag);
+            let mut words = self.frames.record_mut::<24>(tag);
             words.put::<3>(sense.low());
             words.put::<4>(u32::from(SENSE) << 16);
             words.put::<5>((SGL_OFFSET / 4) as u32);
         }
     }
 
-    /// Writes the list of a frame with anything but one plain segment, and returns its chain offset.
+    /// Writes a frame with anything but one plain segment of an IEEE list: no data, several elements, chains.
+    ///
+    /// Not rare, but apart: what it costs is little beside the elements.
+    #[cold]
     #[inline(never)]
+    fn prepare_list(
+        &mut self,
+        slot: usize,
+        command: &Command,
+        cdb: &[u8; 16],
+        elements: Elements<'_>,
+    ) -> Result<(), Unsendable> {
+        let direction = command.transfer.wire_direction();
+        let flags = self.flags[direction as usize];
+        let chain_offset = if command.transfer.length == 0 {
+            self.write_empty_list(slot, flags);
+            0
+        } else {
+            self.write_list(slot, flags, elements)?
+        };
+        let control = self.control(direction, command.attribute);
+        let mut words = self.frames.record_mut::<24>(slot);
+        Header { command, cdb, dev_handle: command.nexus.target.id, chain_offset, control }
+            .write(&mut words);
+        Ok(())
+    }
+
+    /// Control bits say that there is no data; the list is one empty element.
+    fn write_empty_list(&mut self, slot: usize, flags: u32) {
+        let at = slot * FRAME + SGL_OFFSET;
+        let last = self.layout.last();
+        match self.layout.kind() {
+            ElementKind::Ieee => self.frames.region_mut().write_words(at, [0, 0, 0, last]),
+            _ => self.frames.region_mut().write_words(at, [flags | last, 0, 0]),
+        }
+    }
+
+    /// Writes a list and returns its chain offset.
     fn write_list(
         &mut self,
         slot: usize,
         flags: u32,
-        length: u32,
         elements: Elements<'_>,
     ) -> Result<u8, Unsendable> {
-        if length == 0 {
-            // Control bits say that there is no data; the list is one empty element.
-            let at = slot * FRAME + SGL_OFFSET;
-            let last = self.layout.last();
-            match self.layout.kind() {
-                ElementKind::Ieee => self.frames.region_mut().write_words(at, [0, 0, 0, last]),
-                _ => self.frames.region_mut().write_words(at, [flags | last, 0, 0]),
-            }
-            return Ok(0);
-        }
         let chain = slot * self.layout.bytes();
         let mut list = ListMemory {
             frames: self.frames.region_mut(),
@@ -174,11 +201,30 @@ impl<S: DmaSync> Mpi2Queue<S> {
         Ok(chain_offset)
     }
 
+    #[inline]
+    fn control(&self, direction: Direction, attribute: TaskAttribute) -> u32 {
+        self.controls[direction as usize][attribute as usize]
+    }
+
     /// Which of our tags a SMID is.
     #[inline]
     fn name(&self, smid: u16) -> Option<WireTag> {
         let tag = smid.wrapping_sub(self.base);
         (tag < self.depth).then_some(WireTag { tag: Tag(tag), generation: Generation(0) })
+    }
+
+    /// Whether there is something to say when nothing is posted.
+    #[inline]
+    fn has_news(&self) -> bool {
+        !self.spent.is_empty() || self.distrust || self.nonsense.is_some()
+    }
+
+    #[inline]
+    fn advance(&mut self) {
+        self.at += 1;
+        if self.at == self.end {
+            self.at = 0;
+        }
     }
 
     /// Counts a breach that no working controller commits; Control hears of it at the end of the pass.
@@ -210,18 +256,15 @@ impl<S: DmaSync> Mpi2Queue<S> {
         Reply::Empty
     }
 
-    /// Any descriptor but that of one of our commands that ended well.
-    #[cold]
-    #[inline(never)]
-    fn other(&mut self, low: u32, high: u32) -> Reply {
+    /// What a whole descriptor says.
+    fn sort(&mut self, low: u32, high: u32) -> Reply {
         let (kind, smid) = ((low & 0xf) as u8, (low >> 16) as u16);
         match kind {
             REPLY_ADDRESS => self.address_reply(smid, high),
-            REPLY_FAST_PATH_SUCCESS => match self.name(smid) {
+            REPLY_SCSI_IO_SUCCESS | REPLY_FAST_PATH_SUCCESS => match self.name(smid) {
                 Some(name) => Reply::Success(name),
                 None => self.breach(BadReply::UnknownTag { raw: u32::from(smid) }),
             },
-            REPLY_SCSI_IO_SUCCESS => self.breach(BadReply::UnknownTag { raw: u32::from(smid) }),
             _ => {
                 self.unknown += 1;
                 self.distrust |= self.unknown.is_multiple_of(UNKNOWN_MAX);
@@ -299,6 +342,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     type Ack = Option<RegisterWrite>;
     /// A SMID has no bits to spare.
     const GENERATION_BITS: u32 = 0;
+    const GLANCES: bool = true;
 
     // Called from two places of the core, which is one too many for the compiler's own judgement.
     #[inline(always)]
@@ -317,52 +361,55 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         }
         let slot = usize::from(name.tag.0);
         if let (Some(element), ElementKind::Ieee) = (elements.single(), self.layout.kind()) {
-            let (_, direction) = self.by_direction[command.transfer.direction as usize];
-            let mut words = self.frames.words_mut::<28>(slot);
-            Header { command, cdb, dev_handle: target.id, chain_offset: 0, direction }
+            let control = self.control(command.transfer.direction, command.attribute);
+            let mut words = self.frames.record_mut::<28>(slot);
+            Header { command, cdb, dev_handle: target.id, chain_offset: 0, control }
                 .write(&mut words);
-            words.put::<24>(element.addr.low());
-            words.put::<25>(element.addr.high());
+            words.put_pair::<24>(element.addr.raw());
             words.put::<26>(element.len);
             words.put::<27>(IEEE_LAST);
         } else {
-            let (flags, direction) = self.by_direction[command.transfer.wire_direction() as usize];
-            let chain_offset = self.write_list(slot, flags, command.transfer.length, elements)?;
-            let mut words = self.frames.words_mut::<24>(slot);
-            Header { command, cdb, dev_handle: target.id, chain_offset, direction }
-                .write(&mut words);
+            self.prepare_list(slot, command, cdb, elements)?;
         }
         self.sync.for_device(self.frames.bus_of(slot), FRAME);
         // The second word of a SCSI IO descriptor holds the device handle in its upper half; the short form has no such
         // word.
         let value = self.first.value + (u64::from(name.tag.0) << 16 | u64::from(target.id) << 48);
-        Ok(WordWrite { value, ..self.first })
+        Ok(self.first.with_value(value))
     }
 
     #[inline]
+    fn glance(&mut self) -> Glance {
+        let mut entry = self.post.pair_mut(self.at);
+        let words = entry.load();
+        if words as u32 & 0xf != u32::from(REPLY_SCSI_IO_SUCCESS) {
+            let idle = words == u64::MAX && !self.has_news();
+            return if idle { Glance::Empty } else { Glance::Other };
+        }
+        let tag = ((words >> 16) as u16).wrapping_sub(self.base);
+        // An entry whose second word is not written yet is not whole.
+        if tag >= self.depth || words >> 32 == UNUSED.into() {
+            return Glance::Other;
+        }
+        hba_core::sync::observe();
+        // Without this the next lap would take old entries for new ones.
+        entry.store(u64::MAX);
+        self.advance();
+        Glance::Success(WireTag { tag: Tag(tag), generation: Generation(0) })
+    }
+
     fn next_reply(&mut self) -> Reply {
         let mut entry = self.post.pair_mut(self.at);
         let words = entry.load();
         let (low, high) = (words as u32, (words >> 32) as u32);
         // The controller may write the halves one by one: an entry is whole when neither is all ones.
         if low & 0xf == u32::from(REPLY_UNUSED) || high == UNUSED {
-            if self.spent.is_empty() && !self.distrust && self.nonsense.is_none() {
-                return Reply::Empty;
-            }
-            return self.report();
+            return if self.has_news() { self.report() } else { Reply::Empty };
         }
         hba_core::sync::observe();
-        // Without this the next lap would take old entries for new ones.
         entry.store(u64::MAX);
-        self.at += 1;
-        if self.at == self.end {
-            self.at = 0;
-        }
-        let tag = ((low >> 16) as u16).wrapping_sub(self.base);
-        if low & 0xf == u32::from(REPLY_SCSI_IO_SUCCESS) && tag < self.depth {
-            return Reply::Success(WireTag { tag: Tag(tag), generation: Generation(0) });
-        }
-        self.other(low, high)
+        self.advance();
+        self.sort(low, high)
     }
 
     fn detail(&self) -> &Detail {
@@ -404,11 +451,10 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
 
 /// The post of `descriptor`, by the register pair or by the one register that firmware offers instead.
 const fn first_post(method: Post, descriptor: u32) -> WordWrite {
-    let (offset, is_pair) = match method {
-        Post::Pair => (REQUEST_DESCRIPTOR_POST, true),
-        Post::Atomic => (ATOMIC_REQUEST_DESCRIPTOR_POST, false),
-    };
-    WordWrite { offset: RegOffset(offset), is_pair, value: descriptor as u64 }
+    match method {
+        Post::Pair => WordWrite::pair(RegOffset(REQUEST_DESCRIPTOR_POST), descriptor as u64),
+        Post::Atomic => WordWrite::one(RegOffset(ATOMIC_REQUEST_DESCRIPTOR_POST), descriptor),
+    }
 }
 
 /// Where the index of a queue is written, and the bits that name the queue there.
@@ -429,13 +475,13 @@ struct Header<'a> {
     cdb: &'a [u8; 16],
     dev_handle: u16,
     chain_offset: u8,
-    direction: u32,
+    control: u32,
 }
 
 impl Header<'_> {
     /// Writes each word as soon as it is made, so that few are alive at a time.
     #[inline]
-    fn write<const N: usize>(&self, frame: &mut WordsMut<'_, N>) {
+    fn write<const N: usize>(&self, frame: &mut RecordMut<'_, N>) {
         let Self { command, cdb, .. } = self;
         let lun = command.nexus.lun.as_bytes();
         let word = |bytes: &[u8], at: usize| {
@@ -446,34 +492,39 @@ impl Header<'_> {
         frame.put::<9>(command.cdb.len() as u32);
         frame.put::<13>(word(lun, 0));
         frame.put::<14>(word(lun, 4));
-        frame.put::<15>(self.direction | attribute(command.attribute));
-        frame.put::<16>(word(&cdb[..], 0));
-        frame.put::<17>(word(&cdb[..], 4));
-        frame.put::<18>(word(&cdb[..], 8));
-        frame.put::<19>(word(&cdb[..], 12));
+        frame.put::<15>(self.control);
+        let (head, tail) = halves(cdb);
+        frame.put_pair::<16>(head);
+        frame.put_pair::<18>(tail);
     }
 }
 
-/// The direction in the control word.
-const fn control(direction: Direction) -> u32 {
+/// Sixteen bytes as two words.
+#[inline]
+fn halves(bytes: &[u8; 16]) -> (u64, u64) {
+    let all = u128::from_le_bytes(*bytes);
+    (all as u64, (all >> 64) as u64)
+}
+
+/// In the order of their numbers.
+const DIRECTIONS: [Direction; 3] = [Direction::None, Direction::ToDevice, Direction::FromDevice];
+const ATTRIBUTES: [TaskAttribute; 4] =
+    [TaskAttribute::Simple, TaskAttribute::HeadOfQueue, TaskAttribute::Ordered, TaskAttribute::Aca];
+
+/// The control word.
+const fn control(direction: Direction, attribute: TaskAttribute) -> u32 {
     let direction = match direction {
         Direction::None => DataDirection::None,
         Direction::ToDevice => DataDirection::Write,
         Direction::FromDevice => DataDirection::Read,
     };
-    scsi_io::scsi_io_control(direction, scsi_io::TaskAttribute::Simple)
-}
-
-/// The task attribute in the control word; SIMPLE is 0.
-#[inline]
-const fn attribute(attribute: TaskAttribute) -> u32 {
     let attribute = match attribute {
         TaskAttribute::Simple => scsi_io::TaskAttribute::Simple,
         TaskAttribute::HeadOfQueue => scsi_io::TaskAttribute::HeadOfQueue,
         TaskAttribute::Ordered => scsi_io::TaskAttribute::Ordered,
         TaskAttribute::Aca => scsi_io::TaskAttribute::Aca,
     };
-    scsi_io::scsi_io_control(DataDirection::None, attribute)
+    scsi_io::scsi_io_control(direction, attribute)
 }
 
 #[cfg(test)]
