@@ -248,6 +248,11 @@ impl ClassTimeouts {
         self.0[class as usize]
     }
 
+    /// All of them, in nanoseconds.
+    pub(crate) fn nanos(&self) -> [u64; Class::COUNT] {
+        self.0.map(Timeout::nanos)
+    }
+
     /// The same with another time-out for `class`; [`Timeout::BY_CLASS`] changes nothing.
     #[must_use]
     pub const fn with(mut self, class: Class, timeout: Timeout) -> Self {

@@ -239,6 +239,12 @@ impl<const BYTES: usize> DmaRecords<BYTES> {
         PairMut { at: self.at(index).cast(), region: PhantomData }
     }
 
+    /// The same, or `None` beyond the last record.
+    #[inline]
+    pub fn get_pair(&mut self, index: usize) -> Option<PairMut<'_>> {
+        if index < self.count { Some(self.pair_mut(index)) } else { None }
+    }
+
     #[inline]
     #[track_caller]
     fn at(&self, index: usize) -> NonNull<u8> {

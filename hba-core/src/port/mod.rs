@@ -7,7 +7,9 @@ mod task;
 
 pub use control::{BringUp, BringUpError, ControlPort, Polled, PortEvent, Start, TargetInfo};
 pub use memory::{MemoryFault, MemoryPlan, RegionPlan, check_memory};
-pub use reply::{BadReply, Delivery, Detail, Glance, Message, Reply, Transferred};
+pub use reply::{
+    BadReply, Delivery, Detail, Disowned, Glance, Message, Reply, Transferred, Unclaimed,
+};
 pub use task::{NoResources, TaskManagement, TaskManagementId, TaskManagementResult};
 
 use crate::command::Command;
@@ -54,6 +56,16 @@ pub trait QueuePort {
 
     /// Takes the next reply that the device posted.
     fn next_reply(&mut self) -> Reply;
+
+    /// The last success or detail names no command that the device has, and how that is to be counted; what else follows
+    /// is the port's.
+    #[cold]
+    fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
+        match why {
+            Unclaimed::NoSlot => Disowned::Bad(BadReply::UnknownTag { raw: u32::from(name.tag.0) }),
+            Unclaimed::NeverIssued | Unclaimed::Ended => Disowned::Stale,
+        }
+    }
 
     /// The particulars of the last [`Reply::Detail`].
     fn detail(&self) -> &Detail;

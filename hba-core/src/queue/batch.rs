@@ -20,9 +20,13 @@ const MESSAGES: usize = 4;
 /// The capacity is the budget of a pass. Memory is allocated once, here; passes and [`Self::drain`] allocate nothing.
 #[derive(Debug)]
 pub struct Batch<D> {
-    completions: Vec<(Completion<D>, u8)>,
+    completions: Vec<Completion<D>>,
     /// One buffer for each completion, written for those that have sense data only.
     sense: Box<[[u8; SENSE_MAX]]>,
+    /// Bytes in each, meaningful from the first that has any on.
+    lengths: Box<[u8]>,
+    /// The first completion that has sense data; beyond all while none has.
+    first_sense: usize,
     messages: Vec<Message>,
     capacity: usize,
 }
@@ -34,6 +38,8 @@ impl<D> Batch<D> {
         Self {
             completions: Vec::with_capacity(capacity),
             sense: vec![[0; SENSE_MAX]; capacity].into_boxed_slice(),
+            lengths: vec![0; capacity].into_boxed_slice(),
+            first_sense: usize::MAX,
             messages: Vec::with_capacity(MESSAGES),
             capacity,
         }
@@ -58,7 +64,9 @@ impl<D> Batch<D> {
     ///
     /// What the iterator has not yielded when it is dropped is dropped too, its data memory included.
     pub fn drain(&mut self) -> Drain<'_, D> {
-        Drain { completions: self.completions.drain(..), sense: &self.sense, at: 0 }
+        let next_sense = core::mem::replace(&mut self.first_sense, usize::MAX);
+        let Self { completions, sense, lengths, .. } = self;
+        Drain { completions: completions.drain(..), sense, lengths, at: 0, next_sense }
     }
 
     /// Takes the messages out. They must reach [`Control::handle_message`](crate::control::Control::handle_message).
@@ -85,7 +93,7 @@ impl<D> Batch<D> {
     #[inline]
     pub(super) fn push(&mut self, completion: Completion<D>) {
         debug_assert!(self.completions.len() < self.capacity);
-        self.completions.push((completion, 0));
+        self.completions.push(completion);
     }
 
     /// The sense buffer of the completion that [`Self::push_with_sense`] adds next.
@@ -96,7 +104,17 @@ impl<D> Batch<D> {
 
     pub(super) fn push_with_sense(&mut self, completion: Completion<D>, sense_len: u8) {
         debug_assert!(self.completions.len() < self.capacity);
-        self.completions.push((completion, sense_len));
+        if sense_len > 0 {
+            let at = self.completions.len();
+            if self.first_sense == usize::MAX {
+                self.first_sense = at;
+                self.lengths.fill(0);
+            }
+            if let Some(length) = self.lengths.get_mut(at) {
+                *length = sense_len;
+            }
+        }
+        self.completions.push(completion);
     }
 
     pub(super) fn push_message(&mut self, message: Message) {
@@ -107,9 +125,12 @@ impl<D> Batch<D> {
 /// The completions of a batch; see [`Batch::drain`].
 #[derive(Debug)]
 pub struct Drain<'a, D> {
-    completions: vec::Drain<'a, (Completion<D>, u8)>,
+    completions: vec::Drain<'a, Completion<D>>,
     sense: &'a [[u8; SENSE_MAX]],
+    lengths: &'a [u8],
     at: usize,
+    /// The next completion that has sense data.
+    next_sense: usize,
 }
 
 /// One completion with its sense data.
@@ -134,11 +155,15 @@ impl<D> Done<'_, D> {
     }
 }
 
-impl<'a, D> Drain<'a, D> {
-    #[cold]
-    fn sense_of(&self, at: usize, len: u8) -> &'a [u8] {
-        self.sense.get(at).and_then(|s| s.get(..usize::from(len))).unwrap_or(&[])
-    }
+/// The sense data of completion `at`, which has some, and the next completion that has any.
+#[cold]
+#[inline(never)]
+fn sense_of<'a>(sense: &'a [[u8; SENSE_MAX]], lengths: &[u8], at: usize) -> (&'a [u8], usize) {
+    let rest = lengths.get(at + 1..).unwrap_or(&[]);
+    let next = rest.iter().position(|length| *length > 0);
+    let length = lengths.get(at).copied().unwrap_or(0);
+    let sense = sense.get(at).and_then(|sense| sense.get(..usize::from(length))).unwrap_or(&[]);
+    (sense, next.map_or(usize::MAX, |next| at + 1 + next))
 }
 
 impl<'a, D> Iterator for Drain<'a, D> {
@@ -146,10 +171,13 @@ impl<'a, D> Iterator for Drain<'a, D> {
 
     #[inline]
     fn next(&mut self) -> Option<Done<'a, D>> {
-        let (completion, len) = self.completions.next()?;
+        let completion = self.completions.next()?;
         let at = self.at;
         self.at += 1;
-        let sense = if len == 0 { &[][..] } else { self.sense_of(at, len) };
+        let mut sense: &'a [u8] = &[];
+        if at == self.next_sense {
+            (sense, self.next_sense) = sense_of(self.sense, self.lengths, at);
+        }
         Some(Done { completion, sense })
     }
 

@@ -28,16 +28,18 @@ use crate::command::{
     Command, Completion, Cookie, Failure, LengthCheck, LengthMismatch, Outcome, Refusal, Rejected,
     Request, Transfer,
 };
-use crate::dispatch::{self, ClassTimeouts};
+use crate::dispatch::{self, Class, ClassTimeouts};
 use crate::dma::{DataBuffer, Elements, SegmentLimits};
 use crate::durability::{Kind, Record};
 use crate::limits::Limits;
-use crate::port::{BadReply, Delivery, Glance, QueuePort, Reply, Transferred, WireTag};
+use crate::port::{
+    Delivery, Disowned, Glance, QueuePort, Reply, Tag, Transferred, Unclaimed, WireTag,
+};
 use crate::sync;
 use crate::time::{Instant, Timeout};
 use deadlines::Deadlines;
 use scsi_proto::{Direction, Status};
-use slots::{Finished, Slots, generation_mask};
+use slots::{Finished, Slots, State, generation_mask};
 
 /// The queue of one vector.
 ///
@@ -56,7 +58,8 @@ pub struct IoQueue<P: QueuePort, D: DataBuffer> {
     /// Slots that a verdict ended and the next pass completes.
     condemned: u16,
     drain: Option<DrainRequest>,
-    timeouts: ClassTimeouts,
+    /// Nanoseconds, by [`Class`].
+    timeouts: [u64; Class::COUNT],
     vector: Vector,
     counters: Counters,
     /// What was written, and what the device said of that.
@@ -129,7 +132,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             phase: Phase::Stopped,
             condemned: 0,
             drain: None,
-            timeouts,
+            timeouts: timeouts.nanos(),
             vector,
             counters: Counters::default(),
             record: Record::new(),
@@ -153,6 +156,16 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if request.check != LengthCheck::Off {
             return self.submit_compared(request, now);
         }
+        self.enqueue(request, now)
+    }
+
+    // Called from two places, of which one is rare.
+    #[inline(always)]
+    fn enqueue(
+        &mut self,
+        request: Request<D>,
+        now: Instant,
+    ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
         if u64::from(request.command.transfer.length) >= self.accepted {
             let reason = self.unacceptable(request.command.transfer.length);
             return Err(self.reject(reason, request));
@@ -167,17 +180,20 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             return Err(self.reject(Refusal::QueueFull, request));
         };
         let command = &request.command;
-        let timeout = match request.timeout {
-            Timeout::BY_CLASS => self.timeouts.of(dispatch::class(&command.cdb)),
-            timeout => timeout,
+        let expires = match request.timeout {
+            Timeout::BY_CLASS => {
+                let nanos = self.timeouts[dispatch::class(&command.cdb) as usize];
+                now.wrapping_after(nanos)
+            }
+            timeout => timeout.after(now),
         };
         // All but the memory is the slot's before the port agrees: it is free until it is issued, and a look for deadlines
         // that comes too early finds nothing.
         slot.cookie = request.cookie;
         slot.nexus = command.nexus;
         slot.length = command.transfer.length;
-        slot.expires = timeout.after(now);
-        self.deadlines.arm(slot.expires);
+        slot.expires = expires;
+        self.deadlines.arm(expires);
         let elements =
             Elements::new(request.data.segments(), command.transfer.length, &self.segments);
         let doorbell = match self.port.prepare(name, command, elements) {
@@ -218,6 +234,16 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     /// Takes what the device posted, at most as much as `batch` has room for.
     pub fn service(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
+        // Running: the one comparison that the common path pays.
+        if self.accepted != 0 {
+            return self.harvest(batch);
+        }
+        self.service_closed(batch)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn service_closed(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
         match self.phase {
             Phase::Running | Phase::Serving => self.harvest(batch),
             Phase::Ending(failure, after) => self.end_all(failure, after, batch),
@@ -291,7 +317,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if let (Some(mismatch), LengthCheck::Refuse(_)) = (mismatch, check) {
             return Err(self.reject(Refusal::Length(mismatch), request));
         }
-        match self.submit(request.with_check(LengthCheck::Off), now) {
+        match self.enqueue(request.with_check(LengthCheck::Off), now) {
             Ok(submitted) => Ok(Submitted { mismatch, ..submitted }),
             Err(Rejected { reason, request }) => {
                 Err(Rejected { reason, request: request.with_check(check) })
@@ -329,7 +355,8 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         Rejected { reason, request }
     }
 
-    #[inline]
+    // Called from two places, of which one is rare.
+    #[inline(always)]
     fn harvest(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
         if self.condemned != 0 {
             self.complete_condemned(batch);
@@ -392,14 +419,31 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     // The usual call of two.
     #[inline(always)]
     fn complete_good(&mut self, name: WireTag, batch: &mut Batch<D>) {
-        let Some(finished) = self.slots.finish_named(name, Self::MASK) else {
-            return self.stale(name);
+        let Some(finished) = self.slots.take_named(name, Self::MASK) else {
+            return self.complete_rare(name, batch);
         };
+        self.push_good(name.tag, finished, batch);
+        self.slots.recycle(name.tag, Self::MASK);
+    }
+
+    /// The command is being aborted, or there is none.
+    #[cold]
+    #[inline(never)]
+    fn complete_rare(&mut self, name: WireTag, batch: &mut Batch<D>) {
+        let found = self.slots.find(name).is_some();
+        match if found { self.slots.finish(name.tag.0) } else { None } {
+            Some(finished) => self.push_good(name.tag, finished, batch),
+            None => self.stale(name),
+        }
+    }
+
+    #[inline]
+    fn push_good(&mut self, tag: Tag, finished: Finished<D>, batch: &mut Batch<D>) {
         self.counters.completed += 1;
         let Finished { data, cookie, length, generation } = finished;
         batch.push(Completion {
             cookie,
-            handle: CommandHandle { slot: name.tag.0, generation },
+            handle: CommandHandle { slot: tag.0, generation },
             data,
             outcome: Outcome::Status(Status::GOOD),
             transferred: length,
@@ -449,16 +493,20 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     #[cold]
     #[inline(never)]
     fn stale(&mut self, name: WireTag) {
-        if name.tag.0 < self.slots.depth() {
-            self.counters.stale += 1;
-        } else {
-            self.counters.count_bad(BadReply::UnknownTag { raw: u32::from(name.tag.0) });
+        let why = match self.slots.record(name.tag.0).map(|record| record.state) {
+            None => Unclaimed::NoSlot,
+            Some(State::Unused) => Unclaimed::NeverIssued,
+            Some(_) => Unclaimed::Ended,
+        };
+        match self.port.disown(name, why) {
+            Disowned::Stale => self.counters.stale += 1,
+            Disowned::Bad(bad) => self.counters.count_bad(bad),
         }
     }
 
     /// Replaces the default time-outs of the command classes.
     pub fn set_timeouts(&mut self, timeouts: ClassTimeouts) {
-        self.timeouts = timeouts;
+        self.timeouts = timeouts.nanos();
     }
 }
 

@@ -29,6 +29,8 @@ const NO_SLOT: u16 = u16::MAX;
 /// The states from `Issued` on are those in which a reply ends the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
+    /// In the free list, and not issued since the device was reset.
+    Unused,
     /// In the free list.
     Free,
     /// In doubt: not used again before the device was reset.
@@ -106,7 +108,7 @@ impl<D> Slot<D> {
             length: 0,
             generation: 0,
             next_free,
-            state: State::Free,
+            state: State::Unused,
             notes: Notes::new(Kind::Other),
         }
     }
@@ -190,27 +192,35 @@ impl<D> Slots<D> {
         (fresh && record.state >= State::Issued).then_some(record)
     }
 
-    /// Ends the command that `name` names, if the device has that very command.
+    /// Ends the command that `name` names, if the device has that very command and nobody else has a hand on it.
+    ///
+    /// The slot is free after [`Self::recycle`], which is a call of its own so that the values are out of the way before it.
     #[inline]
-    pub(super) fn finish_named(&mut self, name: WireTag, mask: u32) -> Option<Finished<D>> {
+    pub(super) fn take_named(&mut self, name: WireTag, mask: u32) -> Option<Finished<D>> {
         let record = self.records.get_mut(usize::from(name.tag.0))?;
         let stale = (record.generation ^ name.generation.0) & mask != 0;
         if stale || record.state != State::Issued {
-            return self.finish_unusual(name.tag, name.generation);
+            return None;
         }
         let data = record.data.take()?;
         let Slot { cookie, length, generation, .. } = *record;
         record.generation = generation.wrapping_add(1);
         record.state = State::Free;
         record.notes = Notes::new(Kind::Other);
+        record.next_free = NO_SLOT;
         if mask != 0 {
             record.next_free = self.free_head;
             self.free_head = name.tag.0;
-        } else {
-            record.next_free = NO_SLOT;
-            self.append(name.tag.0);
         }
         Some(Finished { data, cookie, length, generation })
+    }
+
+    /// Puts the slot that [`Self::take_named`] emptied into the free list.
+    #[inline]
+    pub(super) fn recycle(&mut self, tag: Tag, mask: u32) {
+        if mask == 0 {
+            self.append(tag.0);
+        }
     }
 
     /// Puts a slot, whose `next_free` says so, at the end of the free list.
@@ -222,13 +232,6 @@ impl<D> Slots<D> {
         } else if let Some(before) = self.records.get_mut(usize::from(before)) {
             before.next_free = slot;
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn finish_unusual(&mut self, tag: Tag, generation: Generation) -> Option<Finished<D>> {
-        self.find(WireTag { tag, generation })?;
-        self.finish(tag.0)
     }
 
     /// Takes the memory of an outstanding command out of its slot and moves the slot on.
@@ -276,6 +279,10 @@ impl<D> Slots<D> {
                 State::Quarantined => self.release(slot),
                 State::Condemned => record.state = State::Issued,
                 _ => {}
+            }
+            let record = &mut self.records[usize::from(slot)];
+            if record.state == State::Free {
+                record.state = State::Unused;
             }
         }
     }

@@ -11,8 +11,8 @@ use hba_core::command::Command;
 use hba_core::command::Failure;
 use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, RecordMut};
 use hba_core::port::{
-    BadReply, Delivery, Detail, Generation, Glance, Message, QueuePort, Reply, Tag, Transferred,
-    Unsendable, WireTag,
+    BadReply, Delivery, Detail, Disowned, Generation, Glance, Message, QueuePort, Reply, Tag,
+    Transferred, Unclaimed, Unsendable, WireTag,
 };
 use hba_core::register::{RegOffset, RegisterWrite, WordWrite};
 use scsi_proto::{Direction, Status, TaskAttribute};
@@ -46,14 +46,14 @@ pub struct Mpi2Queue<S = Coherent> {
     /// Copied reply frames that Control has not been told of.
     spent: Vec<u16>,
     layout: Chains,
-    /// The control word of a command, by its direction and its attribute.
-    controls: [[u32; 4]; 3],
-    /// Flags of MPI elements, by the direction.
-    flags: [u32; 3],
-    /// The next entry of `post`, the one at the last acknowledge, and how many there are.
+    /// The control word of a command, by [`control_place`].
+    controls: [u32; 16],
+    /// Flags of MPI elements, from the device and to it.
+    flags: [u32; 2],
+    /// The next entry of `post`; beyond the last one for the first.
     at: usize,
+    /// The same at the last acknowledge, as it was written.
     acknowledged: usize,
-    end: usize,
     /// The post of tag 0 to target 0.
     first: WordWrite,
     /// Its SMID.
@@ -94,18 +94,17 @@ impl<S: DmaSync> Mpi2Queue<S> {
         let base = plan.base(vector);
         let mut queue = Self {
             sync,
-            post: DmaRecords::new(memory.post),
+            post: DmaRecords::new(memory.post.split_at(usize::from(plan.post_depth) * ENTRY).0),
             frames: DmaRecords::new(memory.frames),
             chains: memory.chains,
             sense: memory.sense,
             spent: Vec::with_capacity(usize::from(plan.replies)),
             replies: memory.replies,
             layout: plan.chains,
-            controls: DIRECTIONS.map(|d| ATTRIBUTES.map(|a| control(d, a))),
-            flags: DIRECTIONS.map(|d| plan.chains.flags(d == Direction::ToDevice)),
+            controls: controls(),
+            flags: [false, true].map(|to_device| plan.chains.flags(to_device)),
             at: 0,
             acknowledged: 0,
-            end: usize::from(plan.post_depth),
             first: first_post(
                 plan.post,
                 request_descriptor(DESCRIPTOR_SCSI_IO, vector as u8, base),
@@ -128,7 +127,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
     ///
     /// A controller that changes them harms nobody but itself: sense data are read from our own record of the place.
     fn arm(&mut self) {
-        let bytes = self.end * ENTRY;
+        let bytes = self.post.count() * ENTRY;
         self.post.region_mut().fill(0, bytes, 0xff);
         self.sync.for_device(self.post.bus_of(0), bytes);
         (self.at, self.acknowledged) = (0, 0);
@@ -155,7 +154,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
         elements: Elements<'_>,
     ) -> Result<(), Unsendable> {
         let direction = command.transfer.wire_direction();
-        let flags = self.flags[direction as usize];
+        let flags = self.flags[usize::from(direction == Direction::ToDevice)];
         let chain_offset = if command.transfer.length == 0 {
             self.write_empty_list(slot, flags);
             0
@@ -203,7 +202,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
 
     #[inline]
     fn control(&self, direction: Direction, attribute: TaskAttribute) -> u32 {
-        self.controls[direction as usize][attribute as usize]
+        self.controls[control_place(direction, attribute)]
     }
 
     /// Which of our tags a SMID is.
@@ -213,18 +212,16 @@ impl<S: DmaSync> Mpi2Queue<S> {
         (tag < self.depth).then_some(WireTag { tag: Tag(tag), generation: Generation(0) })
     }
 
+    /// The next entry as the controller counts.
+    #[inline]
+    fn index_at(&self) -> usize {
+        if self.at == self.post.count() { 0 } else { self.at }
+    }
+
     /// Whether there is something to say when nothing is posted.
     #[inline]
     fn has_news(&self) -> bool {
         !self.spent.is_empty() || self.distrust || self.nonsense.is_some()
-    }
-
-    #[inline]
-    fn advance(&mut self) {
-        self.at += 1;
-        if self.at == self.end {
-            self.at = 0;
-        }
     }
 
     /// Counts a breach that no working controller commits; Control hears of it at the end of the pass.
@@ -380,25 +377,29 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
 
     #[inline]
     fn glance(&mut self) -> Glance {
-        let mut entry = self.post.pair_mut(self.at);
+        let Some(mut entry) = self.post.get_pair(self.at) else { return Glance::Other };
         let words = entry.load();
         if words as u32 & 0xf != u32::from(REPLY_SCSI_IO_SUCCESS) {
             let idle = words == u64::MAX && !self.has_news();
             return if idle { Glance::Empty } else { Glance::Other };
         }
-        let tag = ((words >> 16) as u16).wrapping_sub(self.base);
         // An entry whose second word is not written yet is not whole.
-        if tag >= self.depth || words >> 32 == UNUSED.into() {
+        if words >> 32 == UNUSED.into() {
             return Glance::Other;
         }
         hba_core::sync::observe();
         // Without this the next lap would take old entries for new ones.
         entry.store(u64::MAX);
-        self.advance();
+        self.at += 1;
+        // Whether that is one of our tags the queue checks anyway; if not, it says so.
+        let tag = ((words >> 16) as u16).wrapping_sub(self.base);
         Glance::Success(WireTag { tag: Tag(tag), generation: Generation(0) })
     }
 
+    #[cold]
+    #[inline(never)]
     fn next_reply(&mut self) -> Reply {
+        self.at = self.index_at();
         let mut entry = self.post.pair_mut(self.at);
         let words = entry.load();
         let (low, high) = (words as u32, (words >> 32) as u32);
@@ -408,8 +409,18 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         }
         hba_core::sync::observe();
         entry.store(u64::MAX);
-        self.advance();
+        self.at += 1;
         self.sort(low, high)
+    }
+
+    #[cold]
+    fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
+        if why == Unclaimed::Ended {
+            return Disowned::Stale;
+        }
+        self.distrust = true;
+        let raw = u32::from(name.tag.0.wrapping_add(self.base));
+        Disowned::Bad(BadReply::UnknownTag { raw })
     }
 
     fn detail(&self) -> &Detail {
@@ -432,12 +443,13 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
 
     #[inline]
     fn acknowledge(&mut self) -> Option<RegisterWrite> {
-        if self.at == self.acknowledged {
+        let at = self.index_at();
+        if at == self.acknowledged {
             return None;
         }
-        self.acknowledged = self.at;
+        self.acknowledged = at;
         let (offset, queue) = self.index;
-        Some(RegisterWrite { offset, value: queue | self.at as u32 })
+        Some(RegisterWrite { offset, value: queue | at as u32 })
     }
 
     fn restart(&mut self) {
@@ -506,10 +518,24 @@ fn halves(bytes: &[u8; 16]) -> (u64, u64) {
     (all as u64, (all >> 64) as u64)
 }
 
-/// In the order of their numbers.
 const DIRECTIONS: [Direction; 3] = [Direction::None, Direction::ToDevice, Direction::FromDevice];
 const ATTRIBUTES: [TaskAttribute; 4] =
     [TaskAttribute::Simple, TaskAttribute::HeadOfQueue, TaskAttribute::Ordered, TaskAttribute::Aca];
+
+#[inline]
+const fn control_place(direction: Direction, attribute: TaskAttribute) -> usize {
+    (direction as usize * 4 + attribute as usize) % 16
+}
+
+fn controls() -> [u32; 16] {
+    let mut words = [0; 16];
+    for direction in DIRECTIONS {
+        for attribute in ATTRIBUTES {
+            words[control_place(direction, attribute)] = control(direction, attribute);
+        }
+    }
+    words
+}
 
 /// The control word.
 const fn control(direction: Direction, attribute: TaskAttribute) -> u32 {
