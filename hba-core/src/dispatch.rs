@@ -219,6 +219,13 @@ pub fn class(cdb: &Cdb) -> Class {
     }
 }
 
+/// The class for `cdb` if the operation code tells it.
+#[inline]
+pub(crate) fn short_class(cdb: &Cdb) -> Option<Class> {
+    let opcode = cdb.opcode();
+    if opcode == Opcode::VARIABLE_LENGTH { None } else { Some(CLASSES[usize::from(opcode.0)]) }
+}
+
 /// The classes of [`TABLE`], one byte each.
 static CLASSES: [Class; 256] = {
     let mut classes = [Class::Vendor; 256];

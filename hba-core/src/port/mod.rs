@@ -14,7 +14,7 @@ pub use task::{NoResources, TaskManagement, TaskManagementId, TaskManagementResu
 
 use crate::command::Command;
 pub use crate::command::Unsendable;
-use crate::dma::Elements;
+use crate::dma::{Elements, Segment};
 pub use crate::name::{Generation, Tag, WireTag};
 use crate::register::HostWrite;
 
@@ -47,6 +47,19 @@ pub trait QueuePort {
 
     /// Whether [`Self::glance`] looks. The common path then keeps nothing of the rare ones.
     const GLANCES: bool = false;
+
+    /// As [`Self::prepare`] for a command with one element of data, where the port can do it without calling anything.
+    ///
+    /// `None`, and nothing written that matters: [`Self::prepare`] is asked then.
+    #[inline]
+    fn prepare_single(
+        &mut self,
+        _name: WireTag,
+        _command: &Command,
+        _element: Segment,
+    ) -> Option<Self::Doorbell> {
+        None
+    }
 
     /// Takes the next reply if it is the usual one, and only a look tells that.
     #[inline]

@@ -38,7 +38,7 @@ use crate::port::{
 use crate::sync;
 use crate::time::{Instant, Timeout};
 use deadlines::Deadlines;
-use scsi_proto::{Direction, Status};
+use scsi_proto::{Cdb, Direction, Status};
 use slots::{Finished, Slots, State, generation_mask};
 
 /// The queue of one vector.
@@ -153,19 +153,49 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         request: Request<D>,
         now: Instant,
     ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
-        if request.check != LengthCheck::Off {
-            return self.submit_compared(request, now);
+        // A read that needs nothing special is written in here, and calls nothing: everything else goes the long way.
+        let Command { transfer, cdb, .. } = &request.command;
+        let usual = request.check == LengthCheck::Off
+            && transfer.direction == Direction::FromDevice
+            && u64::from(transfer.length) < self.accepted;
+        if usual
+            && let Some(name) = self.slots.next_name(Self::MASK)
+            && let Some(element) =
+                Elements::new(request.data.segments(), transfer.length, &self.segments).single()
+            && let Some(expires) = self.expiry(cdb, request.timeout, now)
+            && let Some(doorbell) = self.port.prepare_single(name, &request.command, element)
+            && let Some(slot) = self.slots.record_mut(name.tag.0)
+        {
+            let (handle, next) = slot.take(name, request, expires);
+            self.slots.issue(next);
+            self.deadlines.arm(expires);
+            self.counters.submitted += 1;
+            sync::publish();
+            return Ok(Submitted { doorbell, handle, mismatch: None });
         }
-        self.enqueue(request, now)
+        self.submit_any(request, now)
     }
 
-    // Called from two places, of which one is rare.
-    #[inline(always)]
-    fn enqueue(
+    /// When a command that begins now is out of time, if the operation code is all that its class takes.
+    #[inline]
+    fn expiry(&self, cdb: &Cdb, timeout: Timeout, now: Instant) -> Option<Instant> {
+        if timeout == Timeout::BY_CLASS {
+            let class = dispatch::short_class(cdb)?;
+            return Some(now.wrapping_after(self.timeouts[class as usize]));
+        }
+        Some(timeout.after(now))
+    }
+
+    /// [`Self::submit`], whatever the request is.
+    #[inline(never)]
+    fn submit_any(
         &mut self,
         request: Request<D>,
         now: Instant,
     ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
+        if request.check != LengthCheck::Off {
+            return self.submit_compared(request, now);
+        }
         if u64::from(request.command.transfer.length) >= self.accepted {
             let reason = self.unacceptable(request.command.transfer.length);
             return Err(self.reject(reason, request));
@@ -180,20 +210,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             return Err(self.reject(Refusal::QueueFull, request));
         };
         let command = &request.command;
-        let expires = match request.timeout {
-            Timeout::BY_CLASS => {
-                let nanos = self.timeouts[dispatch::class(&command.cdb) as usize];
-                now.wrapping_after(nanos)
-            }
-            timeout => timeout.after(now),
-        };
-        // All but the memory is the slot's before the port agrees: it is free until it is issued, and a look for deadlines
-        // that comes too early finds nothing.
-        slot.cookie = request.cookie;
-        slot.nexus = command.nexus;
-        slot.length = command.transfer.length;
-        slot.expires = expires;
-        self.deadlines.arm(expires);
         let elements =
             Elements::new(request.data.segments(), command.transfer.length, &self.segments);
         let doorbell = match self.port.prepare(name, command, elements) {
@@ -204,9 +220,14 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
                 return Err(self.reject(Refusal::Unsendable(reason), request));
             }
         };
-        slot.data = Some(request.data);
-        let handle = CommandHandle { slot: name.tag.0, generation: slot.generation };
-        let next = slot.issue();
+        let expires = match request.timeout {
+            Timeout::BY_CLASS => {
+                now.wrapping_after(self.timeouts[dispatch::class(&command.cdb) as usize])
+            }
+            timeout => timeout.after(now),
+        };
+        self.deadlines.arm(expires);
+        let (handle, next) = slot.take(name, request, expires);
         self.slots.issue(next);
         self.counters.submitted += 1;
         sync::publish();
@@ -317,7 +338,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if let (Some(mismatch), LengthCheck::Refuse(_)) = (mismatch, check) {
             return Err(self.reject(Refusal::Length(mismatch), request));
         }
-        match self.enqueue(request.with_check(LengthCheck::Off), now) {
+        match self.submit_any(request.with_check(LengthCheck::Off), now) {
             Ok(submitted) => Ok(Submitted { mismatch, ..submitted }),
             Err(Rejected { reason, request }) => {
                 Err(Rejected { reason, request: request.with_check(check) })

@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::deadlines::NEVER;
-use crate::command::{Cookie, Nexus, TargetId};
+use crate::command::{Cookie, Nexus, Request, TargetId};
 use crate::durability::Kind;
+use crate::name::CommandHandle;
 use crate::port::{Generation, Tag, WireTag};
 use crate::time::Instant;
 use scsi_proto::Lun;
@@ -113,11 +114,22 @@ impl<D> Slot<D> {
         }
     }
 
-    /// The device gets the command.
+    /// The device gets the command of `request`, which has until `expires`.
     #[inline]
-    pub(super) fn issue(&mut self) -> NextFree {
+    pub(super) fn take(
+        &mut self,
+        name: WireTag,
+        request: Request<D>,
+        expires: Instant,
+    ) -> (CommandHandle, NextFree) {
+        self.cookie = request.cookie;
+        self.nexus = request.command.nexus;
+        self.length = request.command.transfer.length;
+        self.expires = expires;
+        self.data = Some(request.data);
         self.state = State::Issued;
-        NextFree(self.next_free)
+        let handle = CommandHandle { slot: name.tag.0, generation: self.generation };
+        (handle, NextFree(self.next_free))
     }
 
     /// What the command that gets the slot is to the books. A free slot is of none.
@@ -177,6 +189,14 @@ impl<D> Slots<D> {
         let record = self.records.get_mut(usize::from(slot))?;
         let generation = Generation(record.generation & mask);
         Some((WireTag { tag: Tag(slot), generation }, record))
+    }
+
+    /// The name of the next free slot alone.
+    #[inline]
+    pub(super) fn next_name(&self, mask: u32) -> Option<WireTag> {
+        let slot = self.free_head;
+        let record = self.records.get(usize::from(slot))?;
+        Some(WireTag { tag: Tag(slot), generation: Generation(record.generation & mask) })
     }
 
     /// Moves the slot that [`Self::next`] gave, of which `next_free` is left to tell, out of the free list.
@@ -291,6 +311,7 @@ impl<D> Slots<D> {
         self.records.get(usize::from(slot))
     }
 
+    #[inline]
     pub(super) fn record_mut(&mut self, slot: u16) -> Option<&mut Slot<D>> {
         self.records.get_mut(usize::from(slot))
     }

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use hba_core::command::Command;
 use hba_core::command::Failure;
-use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, RecordMut};
+use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, RecordMut, Segment};
 use hba_core::port::{
     BadReply, Delivery, Detail, Disowned, Generation, Glance, Message, QueuePort, Reply, Tag,
     Transferred, Unclaimed, Unsendable, WireTag,
@@ -141,11 +141,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
         }
     }
 
-    /// Writes a frame with anything but one plain segment of an IEEE list: no data, several elements, chains.
-    ///
-    /// Not rare, but apart: what it costs is little beside the elements.
-    #[cold]
-    #[inline(never)]
+    /// Writes a frame with any list: no data, one element or several, chains.
     fn prepare_list(
         &mut self,
         slot: usize,
@@ -161,10 +157,10 @@ impl<S: DmaSync> Mpi2Queue<S> {
         } else {
             self.write_list(slot, flags, elements)?
         };
-        let control = self.control(direction, command.attribute);
         let mut words = self.frames.record_mut::<24>(slot);
-        Header { command, cdb, dev_handle: command.nexus.target.id, chain_offset, control }
+        Header { command, cdb, dev_handle: command.nexus.target.id, chain_offset }
             .write(&mut words);
+        words.put::<15>(self.controls[control_place(direction, command.attribute)]);
         Ok(())
     }
 
@@ -200,9 +196,14 @@ impl<S: DmaSync> Mpi2Queue<S> {
         Ok(chain_offset)
     }
 
+    /// The post of a frame that is written.
     #[inline]
-    fn control(&self, direction: Direction, attribute: TaskAttribute) -> u32 {
-        self.controls[control_place(direction, attribute)]
+    fn descriptor(&mut self, tag: Tag, target: u16) -> WordWrite {
+        self.sync.for_device(self.frames.bus_of(tag.0.into()), FRAME);
+        // The second word of a SCSI IO descriptor holds the device handle in its upper half; the short form has no such
+        // word.
+        let value = self.first.value + (u64::from(tag.0) << 16 | u64::from(target) << 48);
+        self.first.with_value(value)
     }
 
     /// Which of our tags a SMID is.
@@ -341,8 +342,6 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     const GENERATION_BITS: u32 = 0;
     const GLANCES: bool = true;
 
-    // Called from two places of the core, which is one too many for the compiler's own judgement.
-    #[inline(always)]
     fn prepare(
         &mut self,
         name: WireTag,
@@ -356,23 +355,29 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         if target.channel != 0 {
             return Err(Unsendable::Target(target));
         }
-        let slot = usize::from(name.tag.0);
-        if let (Some(element), ElementKind::Ieee) = (elements.single(), self.layout.kind()) {
-            let control = self.control(command.transfer.direction, command.attribute);
-            let mut words = self.frames.record_mut::<28>(slot);
-            Header { command, cdb, dev_handle: target.id, chain_offset: 0, control }
-                .write(&mut words);
-            words.put_pair::<24>(element.addr.raw());
-            words.put::<26>(element.len);
-            words.put::<27>(IEEE_LAST);
-        } else {
-            self.prepare_list(slot, command, cdb, elements)?;
+        self.prepare_list(usize::from(name.tag.0), command, cdb, elements)?;
+        Ok(self.descriptor(name.tag, target.id))
+    }
+
+    #[inline]
+    fn prepare_single(
+        &mut self,
+        name: WireTag,
+        command: &Command,
+        element: Segment,
+    ) -> Option<WordWrite> {
+        let (cdb, target) = (command.cdb.padded16()?, command.nexus.target);
+        if target.channel != 0 || self.layout.kind() != ElementKind::Ieee {
+            return None;
         }
-        self.sync.for_device(self.frames.bus_of(slot), FRAME);
-        // The second word of a SCSI IO descriptor holds the device handle in its upper half; the short form has no such
-        // word.
-        let value = self.first.value + (u64::from(name.tag.0) << 16 | u64::from(target.id) << 48);
-        Ok(self.first.with_value(value))
+        let mut words = self.frames.record_mut::<28>(name.tag.0.into());
+        Header { command, cdb, dev_handle: target.id, chain_offset: 0 }.write(&mut words);
+        words
+            .put::<15>(self.controls[control_place(command.transfer.direction, command.attribute)]);
+        words.put_pair::<24>(element.addr.raw());
+        words.put::<26>(element.len);
+        words.put::<27>(IEEE_LAST);
+        Some(self.descriptor(name.tag, target.id))
     }
 
     #[inline]
@@ -487,7 +492,6 @@ struct Header<'a> {
     cdb: &'a [u8; 16],
     dev_handle: u16,
     chain_offset: u8,
-    control: u32,
 }
 
 impl Header<'_> {
@@ -495,16 +499,12 @@ impl Header<'_> {
     #[inline]
     fn write<const N: usize>(&self, frame: &mut RecordMut<'_, N>) {
         let Self { command, cdb, .. } = self;
-        let lun = command.nexus.lun.as_bytes();
-        let word = |bytes: &[u8], at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
+        let lun = u64::from_le_bytes(*command.nexus.lun.as_bytes());
         frame.put::<0>(u32::from(self.dev_handle) | u32::from(self.chain_offset) << 16);
         frame.put::<7>(command.transfer.length);
         frame.put::<9>(command.cdb.len() as u32);
-        frame.put::<13>(word(lun, 0));
-        frame.put::<14>(word(lun, 4));
-        frame.put::<15>(self.control);
+        frame.put::<13>(lun as u32);
+        frame.put::<14>((lun >> 32) as u32);
         let (head, tail) = halves(cdb);
         frame.put_pair::<16>(head);
         frame.put_pair::<18>(tail);
