@@ -21,14 +21,33 @@ const MESSAGES: usize = 4;
 #[derive(Debug)]
 pub struct Batch<D> {
     completions: Vec<Completion<D>>,
-    /// One buffer for each completion, written for those that have sense data only.
-    sense: Box<[[u8; SENSE_MAX]]>,
-    /// Bytes in each, meaningful from the first that has any on.
-    lengths: Box<[u8]>,
+    senses: Senses,
     /// The first completion that has sense data; beyond all while none has.
     first_sense: usize,
     messages: Vec<Message>,
     capacity: usize,
+}
+
+/// The sense data of a batch.
+#[derive(Debug)]
+struct Senses {
+    /// One buffer for each completion, written for those that have sense data only.
+    buffers: Box<[[u8; SENSE_MAX]]>,
+    /// Bytes in each, meaningful from the first that has any on.
+    lengths: Box<[u8]>,
+}
+
+impl Senses {
+    /// The sense data of completion `at`, which has some, and the next completion that has any.
+    #[cold]
+    #[inline(never)]
+    fn of(&self, at: usize) -> (&[u8], usize) {
+        let rest = self.lengths.get(at + 1..).unwrap_or(&[]);
+        let next = rest.iter().position(|length| *length > 0);
+        let length = self.lengths.get(at).copied().unwrap_or(0);
+        let sense = self.buffers.get(at).and_then(|sense| sense.get(..usize::from(length)));
+        (sense.unwrap_or(&[]), next.map_or(usize::MAX, |next| at + 1 + next))
+    }
 }
 
 impl<D> Batch<D> {
@@ -37,8 +56,10 @@ impl<D> Batch<D> {
         let capacity = capacity.max(1);
         Self {
             completions: Vec::with_capacity(capacity),
-            sense: vec![[0; SENSE_MAX]; capacity].into_boxed_slice(),
-            lengths: vec![0; capacity].into_boxed_slice(),
+            senses: Senses {
+                buffers: vec![[0; SENSE_MAX]; capacity].into_boxed_slice(),
+                lengths: vec![0; capacity].into_boxed_slice(),
+            },
             first_sense: usize::MAX,
             messages: Vec::with_capacity(MESSAGES),
             capacity,
@@ -65,8 +86,8 @@ impl<D> Batch<D> {
     /// What the iterator has not yielded when it is dropped is dropped too, its data memory included.
     pub fn drain(&mut self) -> Drain<'_, D> {
         let next_sense = core::mem::replace(&mut self.first_sense, usize::MAX);
-        let Self { completions, sense, lengths, .. } = self;
-        Drain { completions: completions.drain(..), sense, lengths, at: 0, next_sense }
+        let Self { completions, senses, .. } = self;
+        Drain { completions: completions.drain(..), senses, at: 0, next_sense }
     }
 
     /// Takes the messages out. They must reach [`Control::handle_message`](crate::control::Control::handle_message).
@@ -82,12 +103,12 @@ impl<D> Batch<D> {
     /// Replies that a pass may take: each adds one completion or one message at most.
     #[inline]
     pub(super) fn room(&self) -> usize {
-        if self.messages.len() < MESSAGES { self.capacity - self.completions.len() } else { 0 }
+        self.capacity - self.completions.len()
     }
 
-    /// Messages that still fit; unlimited replies of other kinds may come between them.
-    pub(super) fn message_room(&self) -> usize {
-        if self.messages.len() < MESSAGES { usize::MAX } else { 0 }
+    #[inline]
+    pub(super) fn has_message_room(&self) -> bool {
+        self.messages.len() < MESSAGES
     }
 
     #[inline]
@@ -99,7 +120,7 @@ impl<D> Batch<D> {
     /// The sense buffer of the completion that [`Self::push_with_sense`] adds next.
     pub(super) fn sense_buffer(&mut self) -> &mut [u8; SENSE_MAX] {
         let next = self.completions.len().min(self.capacity - 1);
-        &mut self.sense[next]
+        &mut self.senses.buffers[next]
     }
 
     pub(super) fn push_with_sense(&mut self, completion: Completion<D>, sense_len: u8) {
@@ -108,9 +129,9 @@ impl<D> Batch<D> {
             let at = self.completions.len();
             if self.first_sense == usize::MAX {
                 self.first_sense = at;
-                self.lengths.fill(0);
+                self.senses.lengths.fill(0);
             }
-            if let Some(length) = self.lengths.get_mut(at) {
+            if let Some(length) = self.senses.lengths.get_mut(at) {
                 *length = sense_len;
             }
         }
@@ -126,8 +147,7 @@ impl<D> Batch<D> {
 #[derive(Debug)]
 pub struct Drain<'a, D> {
     completions: vec::Drain<'a, Completion<D>>,
-    sense: &'a [[u8; SENSE_MAX]],
-    lengths: &'a [u8],
+    senses: &'a Senses,
     at: usize,
     /// The next completion that has sense data.
     next_sense: usize,
@@ -155,17 +175,6 @@ impl<D> Done<'_, D> {
     }
 }
 
-/// The sense data of completion `at`, which has some, and the next completion that has any.
-#[cold]
-#[inline(never)]
-fn sense_of<'a>(sense: &'a [[u8; SENSE_MAX]], lengths: &[u8], at: usize) -> (&'a [u8], usize) {
-    let rest = lengths.get(at + 1..).unwrap_or(&[]);
-    let next = rest.iter().position(|length| *length > 0);
-    let length = lengths.get(at).copied().unwrap_or(0);
-    let sense = sense.get(at).and_then(|sense| sense.get(..usize::from(length))).unwrap_or(&[]);
-    (sense, next.map_or(usize::MAX, |next| at + 1 + next))
-}
-
 impl<'a, D> Iterator for Drain<'a, D> {
     type Item = Done<'a, D>;
 
@@ -176,7 +185,7 @@ impl<'a, D> Iterator for Drain<'a, D> {
         self.at += 1;
         let mut sense: &'a [u8] = &[];
         if at == self.next_sense {
-            (sense, self.next_sense) = sense_of(self.sense, self.lengths, at);
+            (sense, self.next_sense) = self.senses.of(at);
         }
         Some(Done { completion, sense })
     }

@@ -90,6 +90,19 @@ enum After {
     Gone,
 }
 
+/// How a pass goes on.
+#[derive(Clone, Copy)]
+enum Next {
+    /// There may be more.
+    Any,
+    /// There is nothing.
+    None,
+    /// There may be more, for which the batch has no room.
+    Full,
+    /// The device left the bus.
+    Gone,
+}
+
 /// A command that the device sees once the doorbell is written.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "the device does not see the command until the doorbell is written"]
@@ -382,59 +395,73 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if self.condemned != 0 {
             self.complete_condemned(batch);
         }
-        let mut budget = batch.room();
-        while budget > 0 {
-            budget -= 1;
-            let reply = match self.port.glance() {
-                Glance::Success(name) => Reply::Success(name),
-                Glance::Empty => return self.found_empty(),
-                Glance::Other if P::GLANCES => {
-                    let reply = self.port.next_reply();
-                    if let Some(serviced) = self.take_other(&reply, batch) {
-                        return serviced;
-                    }
-                    budget = budget.min(batch.message_room());
+        for _ in 0..batch.room() {
+            let next = match self.port.glance() {
+                Glance::Success(name) => {
+                    self.complete_good(name, batch);
                     continue;
                 }
-                Glance::Other => self.port.next_reply(),
-            };
-            match reply {
-                Reply::Success(name) => self.complete_good(name, batch),
-                Reply::Empty => return self.found_empty(),
-                other => {
-                    if let Some(serviced) = self.take_other(&other, batch) {
-                        return serviced;
+                Glance::Empty => return self.end_pass(false),
+                Glance::Other if P::GLANCES => self.take_next(batch),
+                Glance::Other if !batch.has_message_room() => Next::Full,
+                Glance::Other => match self.port.next_reply() {
+                    Reply::Success(name) => {
+                        self.complete_good(name, batch);
+                        continue;
                     }
-                    budget = budget.min(batch.message_room());
+                    Reply::Empty => return self.end_pass(false),
+                    other => self.take(&other, batch),
+                },
+            };
+            match next {
+                Next::Any => {}
+                Next::None => return self.end_pass(false),
+                Next::Full => break,
+                // Neither is the reply path empty nor would anybody see an acknowledge.
+                Next::Gone => {
+                    return Serviced { ack: None, more: false, drained: None, gone: true };
                 }
             }
         }
-        Serviced { ack: Some(self.port.acknowledge()), more: true, drained: None, gone: false }
+        self.end_pass(true)
     }
 
-    /// The end of a pass that left nothing behind.
     #[inline]
-    fn found_empty(&mut self) -> Serviced<P::Ack> {
-        let drained = if self.drain.is_some() { self.answer_drain() } else { None };
-        Serviced { ack: Some(self.port.acknowledge()), more: false, drained, gone: false }
+    fn end_pass(&mut self, more: bool) -> Serviced<P::Ack> {
+        let drained = if self.drain.is_some() && !more { self.answer_drain() } else { None };
+        Serviced { ack: Some(self.port.acknowledge()), more, drained, gone: false }
     }
 
-    /// Any reply; `Some` ends the pass. Apart, so that the loop has few values to keep.
+    /// Takes the next reply of a port that glances, where a message would have room. Apart, so that the loop has few values
+    /// to keep.
     #[cold]
     #[inline(never)]
-    fn take_other(&mut self, reply: &Reply, batch: &mut Batch<D>) -> Option<Serviced<P::Ack>> {
+    fn take_next(&mut self, batch: &mut Batch<D>) -> Next {
+        if !batch.has_message_room() {
+            return Next::Full;
+        }
+        match self.port.next_reply() {
+            Reply::Success(name) => {
+                self.complete_good(name, batch);
+                Next::Any
+            }
+            Reply::Empty => Next::None,
+            other => self.take(&other, batch),
+        }
+    }
+
+    /// Takes anything but the end of a command that went well.
+    #[cold]
+    #[inline(never)]
+    fn take(&mut self, reply: &Reply, batch: &mut Batch<D>) -> Next {
         match *reply {
-            Reply::Success(name) => self.complete_good(name, batch),
             Reply::Detail(name) => self.complete_detail(name, batch),
             Reply::Message => batch.push_message(*self.port.message()),
             Reply::Bad(bad) => self.counters.count_bad(bad),
-            Reply::Empty => return Some(self.found_empty()),
-            // Neither is the reply path empty nor would anybody see an acknowledge.
-            Reply::Gone => {
-                return Some(Serviced { ack: None, more: false, drained: None, gone: true });
-            }
+            Reply::Gone => return Next::Gone,
+            Reply::Success(_) | Reply::Empty => {}
         }
-        None
+        Next::Any
     }
 
     // The usual call of two.

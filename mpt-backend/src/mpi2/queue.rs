@@ -66,6 +66,8 @@ pub struct Mpi2Queue<S = Coherent> {
     /// A frame of one of our commands was nonsense: said after the command's end.
     nonsense: Option<BadReply>,
     distrust: bool,
+    /// Whether any of these is to be said.
+    news: bool,
     unknown: u32,
     detail: Detail,
     message: Message,
@@ -115,6 +117,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             epoch: 0,
             nonsense: None,
             distrust: false,
+            news: false,
             unknown: 0,
             detail: NO_DETAIL,
             message: Message::EMPTY,
@@ -219,16 +222,10 @@ impl<S: DmaSync> Mpi2Queue<S> {
         if self.at == self.post.count() { 0 } else { self.at }
     }
 
-    /// Whether there is something to say when nothing is posted.
-    #[inline]
-    fn has_news(&self) -> bool {
-        !self.spent.is_empty() || self.distrust || self.nonsense.is_some()
-    }
-
     /// Counts a breach that no working controller commits; Control hears of it at the end of the pass.
     #[cold]
     fn breach(&mut self, bad: BadReply) -> Reply {
-        self.distrust = true;
+        (self.distrust, self.news) = (true, true);
         Reply::Bad(bad)
     }
 
@@ -247,6 +244,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             self.message = note::spent(self.epoch, self.spent.drain(from..));
             return Reply::Message;
         }
+        self.news = false;
         if core::mem::take(&mut self.distrust) {
             self.message = note::distrust();
             return Reply::Message;
@@ -266,6 +264,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             _ => {
                 self.unknown += 1;
                 self.distrust |= self.unknown.is_multiple_of(UNKNOWN_MAX);
+                self.news |= self.distrust;
                 Reply::Bad(BadReply::Function { function: kind })
             }
         }
@@ -275,6 +274,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
         let taken = self.replies.take(address, &mut self.sync);
         if let Ok((frame, _)) = taken {
             self.spent.push(frame);
+            self.news = true;
         }
         let Some(name) = self.name(smid) else {
             return match taken.and_then(|(_, copy)| check_message(smid, &copy)) {
@@ -289,7 +289,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
         match taken.and_then(|(_, copy)| end_of(&copy)) {
             Ok(detail) => self.detail = detail,
             Err(bad) => {
-                self.nonsense = Some(bad);
+                (self.nonsense, self.news) = (Some(bad), true);
                 self.detail = Detail {
                     delivery: Delivery::Failed(Failure::BadReply),
                     transferred: Transferred::Bytes(0),
@@ -385,7 +385,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         let Some(mut entry) = self.post.get_pair(self.at) else { return Glance::Other };
         let words = entry.load();
         if words as u32 & 0xf != u32::from(REPLY_SCSI_IO_SUCCESS) {
-            let idle = words == u64::MAX && !self.has_news();
+            let idle = words == u64::MAX && !self.news;
             return if idle { Glance::Empty } else { Glance::Other };
         }
         // An entry whose second word is not written yet is not whole.
@@ -410,7 +410,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         let (low, high) = (words as u32, (words >> 32) as u32);
         // The controller may write the halves one by one: an entry is whole when neither is all ones.
         if low & 0xf == u32::from(REPLY_UNUSED) || high == UNUSED {
-            return if self.has_news() { self.report() } else { Reply::Empty };
+            return if self.news { self.report() } else { Reply::Empty };
         }
         hba_core::sync::observe();
         entry.store(u64::MAX);
@@ -423,7 +423,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         if why == Unclaimed::Ended {
             return Disowned::Stale;
         }
-        self.distrust = true;
+        (self.distrust, self.news) = (true, true);
         let raw = u32::from(name.tag.0.wrapping_add(self.base));
         Disowned::Bad(BadReply::UnknownTag { raw })
     }
@@ -461,7 +461,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         self.epoch = self.epoch.wrapping_add(1);
         self.spent.clear();
         self.replies.forget_all();
-        (self.nonsense, self.distrust, self.unknown) = (None, false, 0);
+        (self.nonsense, self.distrust, self.unknown, self.news) = (None, false, 0, false);
         self.arm();
     }
 }
