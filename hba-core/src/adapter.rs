@@ -467,7 +467,8 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
             }
             Action::Redeem(ticket, verdict) => {
                 if let Some(queue) = self.queue_mut(ticket.vector()) {
-                    queue.redeem(ticket, verdict);
+                    let redeemed = queue.redeem(ticket, verdict);
+                    self.control.handle_redeemed(redeemed);
                 }
             }
             Action::ProvideMemory(_) | Action::Isolate => {}

@@ -97,6 +97,9 @@ fn ioc_failure(ioc: IocStatus) -> Option<Failure> {
 }
 
 #[cfg(test)]
+mod reference;
+
+#[cfg(test)]
 mod tests {
     use zerocopy::FromZeros;
 

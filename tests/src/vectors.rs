@@ -9,7 +9,7 @@ use hba_core::control::{Action, Control, ControlEvent, RecoveryConfig};
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::DataBuffer;
 use hba_core::port::RegionPlan;
-use hba_core::queue::{AbortTicket, Batch, CommandHandle, IoQueue, Vector};
+use hba_core::queue::{AbortTicket, Batch, CommandHandle, IoQueue, Redeemed, Vector};
 use hba_core::register::HostWrite;
 use hba_core::sync::{Inert, SharedQueue};
 use scsi_proto::{Cdb, Lun};
@@ -38,6 +38,7 @@ pub struct Vectors<D: DataBuffer> {
 }
 
 /// An action's way into a turn: dropping one runs nobody's code.
+#[derive(Debug)]
 struct Carried(Action);
 
 impl Inert for Carried {}
@@ -236,7 +237,9 @@ impl<D: DataBuffer> Vectors<D> {
             Action::Redeem(ticket, _) => ticket.vector(),
         };
         let turn = self.lanes[usize::from(vector.0)].enter(Carried(action), apply);
-        assert!(turn.is_ok(), "nobody is in");
+        if let Some(redeemed) = turn.expect("nobody is in").leave().words {
+            self.control.handle_redeemed(redeemed);
+        }
     }
 
     /// Submits on a vector and writes the doorbell.
@@ -286,16 +289,19 @@ impl<D: DataBuffer> Vectors<D> {
     }
 }
 
-fn apply<D: DataBuffer>(queue: &mut IoQueue<DirectQueue, D>, Carried(action): Carried) -> ((), ()) {
+fn apply<D: DataBuffer>(
+    queue: &mut IoQueue<DirectQueue, D>,
+    Carried(action): Carried,
+) -> (Option<Redeemed>, ()) {
     match action {
         Action::Restart(permit) => queue.restart(permit),
         Action::Open(permit) => queue.open(permit),
         Action::Drain(request) => queue.begin_drain(request),
-        Action::Redeem(ticket, verdict) => queue.redeem(ticket, verdict),
+        Action::Redeem(ticket, verdict) => return (Some(queue.redeem(ticket, verdict)), ()),
         Action::Gone(failure) => queue.handle_gone(failure),
         _ => {}
     }
-    ((), ())
+    (None, ())
 }
 
 /// TEST UNIT READY to a disk, with whatever comes home with it.

@@ -80,7 +80,7 @@ enum Ending {
     Underrun,
     /// Held until it is aborted, and ended by the controller then.
     Terminated,
-    /// Held until it is aborted; the abort's answer is all that comes.
+    /// Held whatever the abort's answer says, until its logical unit is reset.
     Vanished,
     TooLong,
     BufferTooShort,
@@ -215,6 +215,8 @@ impl Story {
                 c if c == Ending::Good as u64 || c == Ending::Underrun as u64 => {
                     (Outcome::Status(Status::GOOD), 0)
                 }
+                // The reset of its unit may overtake its deadline.
+                _ if outcome == Outcome::Failed(Failure::Aborted) => (outcome, 0),
                 _ => (Outcome::Failed(Failure::TimedOut), 0),
             };
             assert_eq!((outcome, done.sense.len()), (expected, sense_len));
@@ -249,8 +251,10 @@ struct Controller {
     task_management: Vec<u32>,
 }
 
-/// Offsets in the request frame: SCSI IO `SenseBufferLowAddr`, task management `TaskMsgContext`.
+/// Offsets in the request frame: SCSI IO `SenseBufferLowAddr`, task management `TaskType` (its word) and `TaskMsgContext`.
 const SENSE_ADDRESS: u32 = 0x2c;
+const TASK_TYPE: u32 = 0x04;
+const LOGICAL_UNIT_RESET: u32 = 5;
 const TASK_CONTEXT: u32 = 0x30;
 const CONTEXT: u32 = 0x08;
 
@@ -297,7 +301,7 @@ impl Controller {
         while let Some(request) = self.bank.take_request() {
             let function = Function((self.bank.memory().load(request) >> 24) as u8);
             if function == Function::SCSI_TASK_MGMT {
-                self.abort(self.bank.memory().load(request + TASK_CONTEXT));
+                self.manage(request);
                 let frame = self.bank.take_free_frame();
                 self.bank.reply(request, frame, &self.task_management);
                 continue;
@@ -323,12 +327,20 @@ impl Controller {
         self.bank.reply(request, frame, reply);
     }
 
-    fn abort(&mut self, context: u32) {
-        let named = |(request, _): &(u32, _)| self.bank.memory().load(request + CONTEXT) == context;
-        let at = self.held.iter().position(named).expect("the aborted request is held");
-        let Some((request, Ending::Terminated)) = self.held.remove(at) else { return };
-        let frame = self.bank.take_free_frame();
-        self.bank.reply(request, frame, &self.terminated);
+    /// ABORT TASK and LOGICAL UNIT RESET.
+    fn manage(&mut self, task: u32) {
+        let load = |at| self.bank.memory().load(at);
+        let reset = load(task + TASK_TYPE) >> 8 & 0xff == LOGICAL_UNIT_RESET;
+        let (named, target) = (load(task + TASK_CONTEXT), load(task) & 0xff);
+        while let Some(at) = self.held.iter().position(|(request, ending)| {
+            let load = |at| self.bank.memory().load(at);
+            let aborted = *ending == Ending::Terminated && load(request + CONTEXT) == named;
+            if reset { load(*request) & 0xff == target } else { aborted }
+        }) {
+            let Some((request, _)) = self.held.remove(at) else { return };
+            let frame = self.bank.take_free_frame();
+            self.bank.reply(request, frame, &self.terminated);
+        }
     }
 }
 

@@ -24,8 +24,8 @@ use crate::port::{
     TargetInfo, TaskManagement, TaskManagementId, check_memory,
 };
 use crate::queue::{
-    AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, RestartPermit, Stopped, Vector,
-    Verdict,
+    AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit, Stopped,
+    Vector, Verdict,
 };
 use crate::register::Registers;
 use crate::time::Instant;
@@ -98,7 +98,7 @@ pub enum Action {
     Open(OpenPermit),
     /// Carry the request to its queue; the mark goes to [`Control::handle_drained`].
     Drain(DrainRequest),
-    /// Carry the ticket home to its queue.
+    /// Carry the ticket home to its queue, and what it says to [`Control::handle_redeemed`].
     Redeem(AbortTicket, Verdict),
     /// Tell every queue [`handle_gone`](crate::queue::IoQueue::handle_gone) with this failure.
     Gone(Failure),
@@ -243,6 +243,13 @@ impl<P: ControlPort> Control<P> {
         match self.state {
             State::Operational => self.recovery.begin(ticket),
             _ => self.actions.push_back(Action::Redeem(ticket, Verdict::Superseded)),
+        }
+    }
+
+    /// What a queue did with a ticket of [`Action::Redeem`]: the next step goes on with the ladder if the command has not ended.
+    pub fn handle_redeemed(&mut self, redeemed: Redeemed) {
+        if let Some(ticket) = self.recovery.handle_redeemed(redeemed) {
+            self.handle_ticket(ticket);
         }
     }
 

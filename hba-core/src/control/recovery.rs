@@ -1,7 +1,8 @@
 //! The ladder of recovery: abort, logical unit reset, target reset, controller reset, each with a deadline.
 //!
-//! One job works on one logical unit at a time. A rung counts as having helped only after its function was answered *and*
-//! every reply queue was found empty since, because the command's own reply may still sit in one of them.
+//! One job works on one logical unit at a time. A rung counts as having helped when its function was answered, every reply
+//! queue was found empty since, *and* the command's own reply was among what they held. Without it the next rung follows: an
+//! answer alone may come from a device that has not fetched the command yet.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -10,8 +11,8 @@ use core::time::Duration;
 
 use super::ControlEvent;
 use crate::command::{Nexus, TargetId};
-use crate::port::{ControlPort, TaskManagement, TaskManagementId, TaskManagementResult};
-use crate::queue::{AbortTicket, DrainMark, DrainRequest, Vector, Verdict};
+use crate::port::{ControlPort, TaskManagement, TaskManagementId, TaskManagementResult, WireTag};
+use crate::queue::{AbortTicket, DrainMark, DrainRequest, Redeemed, Vector, Verdict};
 use crate::register::Registers;
 use crate::time::Instant;
 
@@ -122,8 +123,17 @@ struct Job {
 enum Purpose {
     /// End the command of this ticket; the rung says how.
     End(AbortTicket, Rung),
+    /// The rung's function was performed, and the ticket is with its queue, which knows whether the command has ended.
+    Ask(Asked, Rung),
     /// Perform a function, the caller's where it has an ID to answer to.
     Perform(Option<TaskManagementId>, TaskManagement),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    vector: Vector,
+    name: WireTag,
+    nexus: Nexus,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +144,8 @@ enum Phase {
     Sent { id: TaskManagementId, deadline: Instant },
     /// The function was answered; queues are being drained.
     Draining { number: u32, missing: u16, result: TaskManagementResult },
-    /// No function helped: the reset of the controller, asked for already, collects the ticket.
+    /// What is next is not the job's to do: the queue is asked for the command, or the reset of the controller that ends it
+    /// has been asked for.
     Spent,
 }
 
@@ -189,6 +200,7 @@ impl Recovery {
             || !self.jobs.is_empty()
             || !self.waiting.is_empty()
             || !self.requests.is_empty()
+            || !self.output.is_empty()
     }
 
     pub(super) fn poll(&mut self) -> Option<RecoveryOutput> {
@@ -276,6 +288,7 @@ impl Recovery {
                 Purpose::End(ticket, _) => {
                     Some(RecoveryOutput::Redeem(ticket, Verdict::Superseded))
                 }
+                Purpose::Ask(..) => None,
                 Purpose::Perform(id, _) => id.map(overtaken),
             });
         }
@@ -317,7 +330,7 @@ impl Recovery {
         registers: &mut dyn Registers,
     ) -> bool {
         let (task, id, event) = match &self.jobs[at].purpose {
-            None => return true,
+            None | Some(Purpose::Ask(..)) => return true,
             Some(Purpose::Perform(id, task)) => (*task, *id, None),
             Some(Purpose::End(ticket, rung)) => {
                 let event = ControlEvent::Recovering(ticket.nexus(), *rung);
@@ -347,24 +360,50 @@ impl Recovery {
     }
 
     fn finish(&mut self, at: usize, result: TaskManagementResult) {
-        let Some(purpose) = self.jobs[at].purpose.take() else { return };
-        let first_not_covered = self.jobs[at].first_not_covered;
-        let (task, event) = match purpose {
-            Purpose::Perform(id, task) => {
-                (task, id.map(|id| ControlEvent::TaskManagement(id, Some(result))))
+        let job = &mut self.jobs[at];
+        let first_not_covered = job.first_not_covered;
+        let task = match job.purpose.take() {
+            Some(Purpose::Perform(id, task)) => {
+                let event = id.map(|id| ControlEvent::TaskManagement(id, Some(result)));
+                self.output.extend(event.map(RecoveryOutput::Event));
+                task
             }
-            Purpose::End(ticket, rung) => {
-                let event = ControlEvent::Recovered(ticket.nexus(), rung);
+            Some(Purpose::End(ticket, rung)) => {
                 let task = rung.function(&ticket);
-                self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Ended));
-                (task, Some(event))
+                let AbortTicket { vector, name, nexus } = ticket;
+                job.purpose = Some(Purpose::Ask(Asked { vector, name, nexus }, rung));
+                job.phase = Phase::Spent;
+                self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Drained));
+                task
             }
+            Some(Purpose::Ask(..)) | None => return,
         };
-        self.output.extend(event.map(RecoveryOutput::Event));
         self.redeem_covered(task, first_not_covered);
     }
 
+    /// What the queue says of a command for which a rung's function was performed. A ticket that no job asked for comes back.
+    pub(super) fn handle_redeemed(&mut self, redeemed: Redeemed) -> Option<AbortTicket> {
+        let Redeemed { vector, name, unanswered } = redeemed;
+        let asked = |job: &Job| match job.purpose {
+            Some(Purpose::Ask(asked, rung)) if (asked.vector, asked.name) == (vector, name) => {
+                Some((asked.nexus, rung))
+            }
+            _ => None,
+        };
+        let found = self.jobs.iter().enumerate().find_map(|(at, job)| Some((at, asked(job)?)));
+        let Some((at, (nexus, rung))) = found else { return unanswered };
+        self.jobs[at].purpose = unanswered.map(|ticket| Purpose::End(ticket, rung));
+        if self.jobs[at].purpose.is_some() {
+            self.escalate(at, None);
+        } else {
+            self.output.push_back(RecoveryOutput::Event(ControlEvent::Recovered(nexus, rung)));
+            self.sweep();
+        }
+        None
+    }
+
     /// A reset of a logical unit or target ended the commands of other tickets, too, if they were there when it was sent.
+    /// Those that the device had not fetched come back.
     fn redeem_covered(&mut self, task: TaskManagement, first_not_covered: u64) {
         for _ in 0..self.waiting.len() {
             let Some(Waiting { ticket, arrival }) = self.waiting.pop_front() else { return };
@@ -374,7 +413,7 @@ impl Recovery {
                 _ => false,
             };
             if reached && arrival < first_not_covered {
-                self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Ended));
+                self.output.push_back(RecoveryOutput::Redeem(ticket, Verdict::Drained));
             } else {
                 self.waiting.push_back(Waiting { ticket, arrival });
             }
@@ -400,7 +439,7 @@ impl Recovery {
                 self.output.extend(event.map(RecoveryOutput::Event));
                 job.purpose = None;
             }
-            None => {}
+            Some(Purpose::Ask(..)) | None => {}
         }
     }
 
@@ -432,7 +471,11 @@ impl Job {
     }
 
     fn works_on(&self, nexus: Nexus) -> bool {
-        matches!(&self.purpose, Some(Purpose::End(ticket, _)) if ticket.nexus() == nexus)
+        match &self.purpose {
+            Some(Purpose::End(ticket, _)) => ticket.nexus() == nexus,
+            Some(Purpose::Ask(asked, _)) => asked.nexus == nexus,
+            _ => false,
+        }
     }
 }
 
@@ -518,10 +561,58 @@ mod tests {
         recovery.begin(ticket(2));
         recovery.handle_drained(DrainMark { vector: Vector(0), number: 0 });
         let redeemed = core::iter::from_fn(|| recovery.poll()).filter_map(|output| match output {
-            RecoveryOutput::Redeem(ticket, Verdict::Ended) => Some(ticket.name.tag),
+            RecoveryOutput::Redeem(ticket, Verdict::Drained) => Some(ticket.name.tag),
             _ => None,
         });
         assert_eq!(redeemed.collect::<Vec<_>>(), [Tag(1)]);
         assert_eq!(recovery.waiting.len(), 1, "the younger one gets a function of its own");
+    }
+
+    /// A controller that stood still performs the abort before it fetches the command, and knows of no such task.
+    #[test]
+    fn f105_an_abort_without_the_command_s_own_reply_ends_nothing() {
+        let nexus = Nexus::new(TargetId::new(0), Lun::ZERO);
+        let name = WireTag { tag: Tag(1), generation: Generation(0) };
+        let ticket = || AbortTicket { vector: Vector(0), name, nexus };
+        let mut recovery = Recovery::new(RecoveryConfig::default());
+        recovery.reserve(4, 1);
+        let performed = |recovery: &mut Recovery, rung| {
+            let phase =
+                Phase::Draining { number: 0, missing: 1, result: TaskManagementResult::Complete };
+            let purpose = Some(Purpose::End(ticket(), rung));
+            recovery.jobs = alloc::vec![Job { purpose, phase, first_not_covered: 0 }];
+            recovery.conclude(0, TaskManagementResult::Complete);
+            let Some(RecoveryOutput::Redeem(asked, Verdict::Drained)) = recovery.poll() else {
+                panic!("the queue is asked first");
+            };
+            assert!(recovery.is_busy() && recovery.poll().is_none());
+            asked
+        };
+        let answer = |unanswered| Redeemed { vector: Vector(0), name, unanswered };
+
+        let asked = performed(&mut recovery, Rung::Abort);
+        assert_eq!(recovery.handle_redeemed(answer(Some(asked))), None);
+        let next =
+            matches!(recovery.jobs[0].purpose, Some(Purpose::End(_, Rung::LogicalUnitReset)));
+        assert!(next && matches!(recovery.jobs[0].phase, Phase::Unsent { .. }));
+
+        let asked = performed(&mut recovery, Rung::TargetReset);
+        assert_eq!(recovery.handle_redeemed(answer(Some(asked))), None);
+        assert!(matches!(recovery.poll(), Some(RecoveryOutput::ResetController)));
+        recovery.supersede();
+        let home = recovery.poll();
+        assert!(matches!(home, Some(RecoveryOutput::Redeem(_, Verdict::Superseded))), "{home:?}");
+
+        let asked = performed(&mut recovery, Rung::Abort);
+        recovery.supersede();
+        assert_eq!(recovery.handle_redeemed(answer(Some(asked))), Some(ticket()), "overtaken");
+
+        drop(performed(&mut recovery, Rung::Abort));
+        assert_eq!(recovery.handle_redeemed(answer(None)), None);
+        assert!(recovery.is_busy(), "somebody has to be told");
+        let helped = recovery.poll();
+        let told = ControlEvent::Recovered(nexus, Rung::Abort);
+        assert!(matches!(helped, Some(RecoveryOutput::Event(event)) if event == told));
+        assert!(!recovery.is_busy());
     }
 }

@@ -1,7 +1,7 @@
 //! Commands that are to end before they do by themselves: deadlines, aborts, and the tickets that name them.
 
 use super::slots::State;
-use super::{AbortTicket, IoQueue, Verdict};
+use super::{AbortTicket, IoQueue, Redeemed, Verdict};
 use crate::dma::DataBuffer;
 use crate::name::CommandHandle;
 use crate::port::QueuePort;
@@ -38,19 +38,23 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if current { self.pin(handle.slot) } else { None }
     }
 
-    /// Takes a ticket home.
-    pub fn redeem(&mut self, ticket: AbortTicket, verdict: Verdict) {
-        let slot = ticket.name.tag.0;
-        let Some(record) = self.slots.record_mut(slot) else { return };
-        match (record.state, verdict) {
-            (State::Ended, _) => self.slots.release(slot),
-            (State::Pinned, Verdict::Ended) => {
-                record.state = State::Condemned;
-                self.condemned += 1;
+    /// Takes a ticket home. It goes back to Control if the command should have ended and has not.
+    ///
+    /// No function's answer ends a command here: while the command waits in a request FIFO behind the function, the device knows
+    /// of none, says that all is done, and fetches it afterwards. Its own reply ends it, or the reset of the controller.
+    pub fn redeem(&mut self, ticket: AbortTicket, verdict: Verdict) -> Redeemed {
+        let AbortTicket { vector, name, .. } = ticket;
+        let slot = name.tag.0;
+        let mut unanswered = None;
+        if let Some(record) = self.slots.record_mut(slot) {
+            match (record.state, verdict) {
+                (State::Ended, _) => self.slots.release(slot),
+                (State::Pinned, Verdict::Drained) => unanswered = Some(ticket),
+                (State::Pinned, Verdict::Superseded) => record.state = State::Issued,
+                _ => {}
             }
-            (State::Pinned, Verdict::Superseded) => record.state = State::Issued,
-            _ => {}
         }
+        Redeemed { vector, name, unanswered }
     }
 
     /// Whether a ticket's command has completed by itself meanwhile.

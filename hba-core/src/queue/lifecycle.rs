@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::slots::{Finished, State};
+use super::slots::Finished;
 use super::{
     After, Batch, DrainMark, DrainRequest, IoQueue, OpenPermit, Phase, Quiesced, RestartPermit,
     Serviced, Stopped,
@@ -37,12 +37,11 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if self.is_gone() {
             return;
         }
-        self.slots.end_doubt();
-        self.condemned = 0;
         let after = if permit.asleep {
             After::Stopped
         } else {
             self.port.restart();
+            self.slots.forget_uses();
             After::Serving
         };
         self.enter(Phase::Ending(Failure::Reset, after));
@@ -95,21 +94,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         self.drain.take().map(|r| DrainMark { vector: r.vector, number: r.number })
     }
 
-    /// Completes what a verdict ended. A slot in doubt rests where the wire cannot tell a late reply.
-    #[cold]
-    pub(super) fn complete_condemned(&mut self, batch: &mut Batch<D>) {
-        for slot in 0..self.slots.depth() {
-            if self.condemned == 0 || !batch.has_room() {
-                return;
-            }
-            let record = self.slots.record(slot).filter(|r| r.state == State::Condemned);
-            let Some(record) = record else { continue };
-            let failure = if record.notes.expired() { Failure::TimedOut } else { Failure::Aborted };
-            self.condemned -= 1;
-            self.complete_failed(slot, failure, batch);
-        }
-    }
-
     #[cold]
     pub(super) fn end_all(
         &mut self,
@@ -127,7 +111,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             let late = expired && failure == Failure::Reset;
             self.complete_failed(slot, if late { Failure::TimedOut } else { failure }, batch);
         }
-        self.condemned = 0;
         let phase = match after {
             After::Stopped => Phase::Stopped,
             After::Serving => Phase::Serving,

@@ -21,7 +21,8 @@ pub use counters::Counters;
 pub use lifecycle::Abandoned;
 pub use shared::{ServiceTurn, SubmitTurn};
 pub use ticket::{
-    AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, RestartPermit, Stopped, Verdict,
+    AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit, Stopped,
+    Verdict,
 };
 
 use crate::command::{
@@ -55,8 +56,6 @@ pub struct IoQueue<P: QueuePort, D: DataBuffer> {
     /// Transfers shorter than this are accepted: none while the queue is not running.
     accepted: u64,
     phase: Phase,
-    /// Slots that a verdict ended and the next pass completes.
-    condemned: u16,
     drain: Option<DrainRequest>,
     /// Nanoseconds, by [`Class`].
     timeouts: [u64; Class::COUNT],
@@ -143,7 +142,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             transfer_max: limits.transfer_max,
             accepted: 0,
             phase: Phase::Stopped,
-            condemned: 0,
             drain: None,
             timeouts: timeouts.nanos(),
             vector,
@@ -392,9 +390,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     // Called from two places, of which one is rare.
     #[inline(always)]
     fn harvest(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
-        if self.condemned != 0 {
-            self.complete_condemned(batch);
-        }
         for _ in 0..batch.room() {
             let next = match self.port.glance() {
                 Glance::Success(name) => {

@@ -22,10 +22,9 @@ const NO_SLOT: u16 = u16::MAX;
 ///                        | expired, abort
 ///                        v        reply            redeem
 ///                      Pinned ------------> Ended --------> Free
-///                        | redeem: the device has it no more
-///                        v        next service pass
-///                    Condemned -----------------------------> Free (or Quarantined)
 /// ```
+///
+/// A slot in doubt rests as `Pinned`, with its memory: until its own reply, or until the device was reset.
 ///
 /// The states from `Issued` on are those in which a reply ends the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,12 +33,8 @@ pub(super) enum State {
     Unused,
     /// In the free list.
     Free,
-    /// In doubt: not used again before the device was reset.
-    Quarantined,
     /// The command completed while its ticket was out; the slot waits for the ticket.
     Ended,
-    /// A verdict says that the device has it no more; the next service pass completes it.
-    Condemned,
     /// The device has the command.
     Issued,
     /// The device has the command, and a ticket that names it is out.
@@ -140,7 +135,7 @@ impl<D> Slot<D> {
 
     /// Whether its memory is the device's.
     fn is_outstanding(&self) -> bool {
-        self.state >= State::Condemned
+        self.state >= State::Issued
     }
 }
 
@@ -269,8 +264,6 @@ impl<D> Slots<D> {
         let record = &mut self.records[usize::from(slot)];
         match record.state {
             State::Pinned => record.state = State::Ended,
-            // A late reply could not be told from a fresh one: the slot rests until the device was reset.
-            State::Condemned if self.mask == 0 => record.state = State::Quarantined,
             _ => self.release(slot),
         }
     }
@@ -291,19 +284,10 @@ impl<D> Slots<D> {
         self.append(slot);
     }
 
-    /// Returns every quarantined slot, and takes the doubt off those that a verdict ended: the device forgot all of them.
-    pub(super) fn end_doubt(&mut self) {
-        for slot in 0..self.depth() {
-            let record = &mut self.records[usize::from(slot)];
-            match record.state {
-                State::Quarantined => self.release(slot),
-                State::Condemned => record.state = State::Issued,
-                _ => {}
-            }
-            let record = &mut self.records[usize::from(slot)];
-            if record.state == State::Free {
-                record.state = State::Unused;
-            }
+    /// The device was reset: nothing that was sent to a free slot can be answered any more.
+    pub(super) fn forget_uses(&mut self) {
+        for record in self.records.iter_mut().filter(|record| record.state == State::Free) {
+            record.state = State::Unused;
         }
     }
 

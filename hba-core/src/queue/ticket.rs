@@ -27,10 +27,28 @@ impl AbortTicket {
 /// What Control found out about the command of a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// A task management function ended it and every reply queue was drained since: the device cannot touch it any more.
-    Ended,
+    /// A task management function was answered and every reply queue was drained since: the command's own reply is there, or
+    /// the function did not reach it.
+    Drained,
     /// The controller is being reset or is gone; the queue ends everything itself.
     Superseded,
+}
+
+/// What became of a ticket: for [`Control::handle_redeemed`](crate::control::Control::handle_redeemed).
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the ladder of recovery waits for it"]
+pub struct Redeemed {
+    pub(crate) vector: Vector,
+    pub(crate) name: WireTag,
+    /// The ticket again, of a command that has not ended.
+    pub(crate) unanswered: Option<AbortTicket>,
+}
+
+impl Redeemed {
+    /// The ticket again, if its command has not ended.
+    pub fn into_unanswered(self) -> Option<AbortTicket> {
+        self.unanswered
+    }
 }
 
 /// A queue has stopped: it touches neither its port nor the device until it is restarted.

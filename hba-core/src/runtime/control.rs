@@ -400,14 +400,20 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
                     Action::Restart(permit) => queue.restart(permit),
                     Action::Open(permit) => queue.open(permit),
                     Action::Drain(request) => queue.begin_drain(request),
-                    Action::Redeem(ticket, verdict) => queue.redeem(ticket, verdict),
+                    Action::Redeem(ticket, verdict) => {
+                        return (Some(queue.redeem(ticket, verdict)), ());
+                    }
                     _ => {}
                 }
-                ((), ())
+                (None, ())
             });
-            if let Err(busy) = carried {
-                self.actions.push_front(busy.input);
-                return false;
+            match carried.map(|entered| entered.leave().words) {
+                Ok(Some(redeemed)) => self.control.handle_redeemed(redeemed),
+                Ok(None) => {}
+                Err(busy) => {
+                    self.actions.push_front(busy.input);
+                    return false;
+                }
             }
             self.sweep = Instant::ZERO;
         }

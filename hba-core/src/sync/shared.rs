@@ -10,8 +10,8 @@ use crate::command::{Refusal, Rejected, Request};
 use crate::control::Action;
 use crate::name::{CommandHandle, Cookie, Nexus, Vector};
 use crate::queue::{
-    AbortTicket, Batch, DrainMark, DrainRequest, OpenPermit, Quiesced, RestartPermit, Serviced,
-    Submitted, Verdict,
+    AbortTicket, Batch, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit,
+    Serviced, Submitted, Verdict,
 };
 use crate::register::RegisterWrite;
 use crate::time::Instant;
@@ -311,6 +311,7 @@ inert!(
     RegisterWrite,
     AbortTicket,
     Verdict,
+    Redeemed,
     DrainRequest,
     DrainMark,
     Quiesced,

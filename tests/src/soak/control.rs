@@ -137,13 +137,18 @@ impl Thread<'_> {
                     match action {
                         Action::Restart(permit) => queue.restart(permit),
                         Action::Open(permit) => queue.open(permit),
-                        Action::Redeem(ticket, verdict) => queue.redeem(ticket, verdict),
+                        Action::Redeem(ticket, verdict) => {
+                            return (Some(queue.redeem(ticket, verdict)), ());
+                        }
                         Action::Gone(failure) => queue.handle_gone(failure),
                         _ => {}
                     }
-                    ((), ())
+                    (None, ())
                 });
-                entered.map(Entered::leave).map(drop).map_err(|busy| busy.input.0)?;
+                let left = entered.map(Entered::leave).map_err(|busy| busy.input.0)?;
+                if let Some(redeemed) = left.words {
+                    self.end.control.handle_redeemed(redeemed);
+                }
             }
         }
         lane.raise();

@@ -14,14 +14,14 @@ enum Op {
     Good(u8),
     /// The same with particulars.
     Detail(u8, u32),
-    /// The device repeats a name that it has answered before, or one that was ended by a verdict.
+    /// The device repeats a name that it has answered before.
     Stale(u8),
     Unknown(u16),
     Service,
     /// Time passes; everything due is expired.
     Expire(u16),
     Abort(u8),
-    /// Control ends a command and sends its ticket home.
+    /// Control had a function performed and sends the ticket home.
     Redeem(u8),
     Supersede(u8),
     Quiesce,
@@ -52,7 +52,7 @@ fn op() -> impl Strategy<Value = Op> {
 struct Out {
     name: WireTag,
     handle: CommandHandle,
-    /// The device holds it: no answer was posted, no abort confirmed, no reset since.
+    /// The device holds it: no answer was posted, and no reset since.
     held: bool,
 }
 
@@ -63,8 +63,6 @@ struct Model<const BITS: u32> {
     retired: Vec<WireTag>,
     /// With the commands that they were given out for.
     tickets: Vec<(u64, AbortTicket)>,
-    /// Slots whose command a verdict ended: without a generation on the wire not used again before a reset.
-    resting: BTreeSet<u16>,
     next: u64,
     now: Instant,
     stopped: bool,
@@ -80,7 +78,6 @@ impl<const BITS: u32> Model<BITS> {
             ended: BTreeSet::new(),
             retired: Vec::new(),
             tickets: Vec::new(),
-            resting: BTreeSet::new(),
             next: 0,
             now: T0,
             stopped: false,
@@ -116,7 +113,7 @@ impl<const BITS: u32> Model<BITS> {
                 let ticket = self.bench.queue.abort(self.out[&cookie].handle);
                 self.tickets.extend(ticket.map(|ticket| (cookie, ticket)));
             }
-            Op::Redeem(at) => self.redeem(at, Verdict::Ended),
+            Op::Redeem(at) => self.redeem(at, Verdict::Drained),
             Op::Supersede(at) => self.redeem(at, Verdict::Superseded),
             Op::Quiesce => {
                 let _ = self.bench.queue.quiesce();
@@ -127,7 +124,6 @@ impl<const BITS: u32> Model<BITS> {
                     self.out.values_mut().for_each(|out| out.held = false);
                 }
                 self.bench.queue.restart(RestartPermit { vector: Vector(0), asleep: false });
-                self.resting.clear();
                 self.stopped = false;
             }
             Op::Restart => {}
@@ -153,7 +149,8 @@ impl<const BITS: u32> Model<BITS> {
             }
         };
         let out = Out { name: self.bench.name(), handle: accepted.handle, held: true };
-        assert!(BITS > 0 || !self.resting.contains(&out.name.tag.0), "the slot is in doubt");
+        let pinned = self.tickets.iter().any(|(_, ticket)| ticket.name.tag == out.name.tag);
+        assert!(!pinned, "a ticket names the slot");
         self.out.insert(cookie, out);
     }
 
@@ -189,13 +186,10 @@ impl<const BITS: u32> Model<BITS> {
         // Control drains the reply path between the answer to its function and the verdict.
         (0..4).for_each(|_| self.service());
         let (cookie, ticket) = self.tickets.swap_remove(usize::from(at) % self.tickets.len());
-        if verdict == Verdict::Ended
-            && let Some(out) = self.out.get_mut(&cookie)
-        {
-            out.held = false;
-            self.resting.insert(out.name.tag.0);
-        }
-        self.bench.queue.redeem(ticket, verdict);
+        let unanswered = self.bench.queue.redeem(ticket, verdict).unanswered;
+        let goes_on = verdict == Verdict::Drained && self.out.contains_key(&cookie);
+        assert_eq!(unanswered.is_some(), goes_on, "no verdict ends a command");
+        self.tickets.extend(unanswered.map(|ticket| (cookie, ticket)));
     }
 
     fn service(&mut self) {
@@ -235,7 +229,7 @@ impl<const BITS: u32> Model<BITS> {
             self.apply(Op::Open);
         }
         while let Some((_, ticket)) = self.tickets.pop() {
-            self.bench.queue.redeem(ticket, Verdict::Superseded);
+            let _ = self.bench.queue.redeem(ticket, Verdict::Superseded);
         }
         self.service();
         assert!(self.out.is_empty(), "everything has ended");

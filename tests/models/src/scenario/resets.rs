@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use hba_core::command::{Failure, Outcome};
-use hba_core::control::Action;
+use hba_core::control::{Action, Control};
 use hba_core::dma::NoData;
 use hba_core::queue::{AbortTicket, Batch, Quiesced, Verdict};
 use hba_core::sync::{Entered, Inbox, Inert, Kick, Outbox, Planted, SharedQueue, mailbox};
 
 use crate::checker::{Checked, thread};
-use crate::rig::{LATE, NOW, NoRegisters, Queue, Rig, look, request, submit};
+use crate::rig::{LATE, ModelControl, NOW, NoRegisters, Queue, Rig, look, request, submit};
 use crate::{Bug, Scenario, Twin};
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -58,9 +57,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "l21",
         sizes: &[(1, None)],
-        run: late_reply_meets_quarantine,
+        run: late_reply_meets_resting_slot,
         twins: &[Twin {
-            name: "ends quarantine without a reset",
+            name: "ends the rest without a reset",
             bug: Bug::User,
             says: "completed by another's reply",
         }],
@@ -141,7 +140,7 @@ fn timeout_meets_completion(vectors: usize, twin: &str) {
     let mut queue = Arc::into_inner(queue).unwrap().into_inner();
     if let Some(ticket) = tickets.pop() {
         assert!(queue.has_ended(&ticket), "the loser sees it");
-        queue.redeem(ticket, Verdict::Superseded);
+        let _ = queue.redeem(ticket, Verdict::Superseded);
     }
     let _ = submit(&mut queue, 1);
 }
@@ -333,8 +332,8 @@ fn reset_meets_submit(submitters: usize, twin: &str) {
     assert!(queue.is_open());
 }
 
-/// A wire without generations: an aborted command's reply comes after its slot was given up.
-fn late_reply_meets_quarantine(_: usize, twin: &str) {
+/// A wire without generations: the reply of an aborted command comes while its slot rests for want of it.
+fn late_reply_meets_resting_slot(_: usize, twin: &str) {
     let Rig { mut control, mut queues, mut rings, .. } = Rig::<0>::new(1, 1);
     let mut queue = queues.remove(0);
     let word = submit(&mut queue, 1);
@@ -343,51 +342,65 @@ fn late_reply_meets_quarantine(_: usize, twin: &str) {
     let queue = Arc::new(SharedQueue::new(queue));
     let late = thread::spawn(move || device.post(word));
     let mut batch = Batch::new(1);
-    let outcome = redeem(&queue, ticket, &mut batch);
-    // Either the reply was first, or it will find nobody.
-    let ended = outcome.expect("the verdict ends it");
-    let turn = queue.enter((), |queue: &mut Queue<0>, ()| ((), queue.outstanding()));
-    assert_eq!(turn.map(Entered::leave).map(|left| left.values).ok(), Some(0));
-    let in_doubt = ended == Outcome::Failed(Failure::TimedOut);
-    if in_doubt && twin == "ends quarantine without a reset" {
-        control.request_reset(NOW);
-        let _ = control.poll_action();
-        let stop = queue.enter((), |queue: &mut Queue<0>, ()| ((), queue.quiesce()));
-        control.handle_quiesced(stop.ok().unwrap().leave().values, NOW);
-        let _ = control.step(NOW, &mut NoRegisters);
-        while let Some(action) = control.poll_action() {
-            let restart = |queue: &mut Queue<0>, action| {
-                match action {
-                    Action::Restart(permit) => queue.restart(permit),
-                    Action::Open(permit) => queue.open(permit),
-                    _ => {}
-                }
-                ((), ())
-            };
-            assert!(queue.enter(action, restart).map(Entered::leave).is_ok());
-        }
-        let turn = queue.service(&mut batch);
-        drop(turn.map(Entered::leave));
+    let mut ended = take(&queue, &mut batch);
+    // Either the reply was first, or the slot rests: the answer to the abort frees nothing.
+    let mut rests = redeem(&queue, ticket, Verdict::Drained);
+    assert_eq!(ended.is_empty(), rests.is_some());
+    if twin == "ends the rest without a reset"
+        && let Some(ticket) = rests.take()
+    {
+        believe(&mut control, &queue);
+        ended.append(&mut take(&queue, &mut batch));
+        assert_eq!(redeem(&queue, ticket, Verdict::Superseded), None);
     }
     let turn = queue.submit(request(2), NOW).expect("nobody is in");
     let accepted = turn.leave().words.is_ok();
+    assert!(!(accepted && rests.is_some()), "the slot rests until the reply or a reset");
     late.join().unwrap();
-    let turn = queue.service(&mut batch).expect("nobody is in");
-    let _ = turn.leave().words;
-    assert_eq!(batch.drain().count(), 0, "a command was completed by another's reply");
-    assert!(!(accepted && in_doubt && twin.is_empty()), "the slot rests until a reset");
+    ended.append(&mut take(&queue, &mut batch));
+    assert_eq!(ended, [1], "a command was completed by another's reply");
+    if let Some(ticket) = rests {
+        assert_eq!(redeem(&queue, ticket, Verdict::Drained), None);
+    }
 }
 
-/// Redeems with the verdict that the device has it no more, and services until the command has ended; how it did.
+/// Starts over as after a reset, which the device knows nothing of.
+fn believe(control: &mut Control<ModelControl<0>>, queue: &SharedQueue<Queue<0>>) {
+    control.request_reset(NOW);
+    let _ = control.poll_action();
+    let stop = queue.enter((), |queue: &mut Queue<0>, ()| ((), queue.quiesce()));
+    control.handle_quiesced(stop.ok().unwrap().leave().values, NOW);
+    let _ = control.step(NOW, &mut NoRegisters);
+    while let Some(action) = control.poll_action() {
+        let restart = |queue: &mut Queue<0>, action| {
+            match action {
+                Action::Restart(permit) => queue.restart(permit),
+                Action::Open(permit) => queue.open(permit),
+                _ => {}
+            }
+            ((), ())
+        };
+        assert!(queue.enter(action, restart).map(Entered::leave).is_ok());
+    }
+}
+
+/// The cookies of what has ended.
+fn take(queue: &SharedQueue<Queue<0>>, batch: &mut Batch<NoData>) -> Vec<u64> {
+    let left = queue.service(batch).expect("nobody is in").leave();
+    left.values.drain().map(|done| done.completion.cookie.0).collect()
+}
+
+/// Takes a ticket home; it comes back if the command is out.
 fn redeem(
     queue: &SharedQueue<Queue<0>>,
     ticket: AbortTicket,
-    batch: &mut Batch<NoData>,
-) -> Option<Outcome> {
-    let before = queue.service(batch).ok()?.leave().values.drain().next();
-    let by_itself = before.map(|done| done.completion.outcome);
-    let redeem = |queue: &mut Queue<0>, ticket| (queue.redeem(ticket, Verdict::Ended), ());
-    let _ = queue.enter(ticket, redeem).ok()?.leave();
-    let after = queue.service(batch).ok()?.leave().values.drain().next();
-    by_itself.or(after.map(|done| done.completion.outcome))
+    verdict: Verdict,
+) -> Option<AbortTicket> {
+    let redeem = |queue: &mut Queue<0>, (ticket, verdict)| {
+        let before = queue.outstanding();
+        let redeemed = queue.redeem(ticket, verdict);
+        assert_eq!(before, queue.outstanding(), "no verdict ends a command");
+        ((), redeemed)
+    };
+    queue.enter((ticket, verdict), redeem).expect("nobody is in").leave().values.into_unanswered()
 }
