@@ -175,6 +175,16 @@ impl DescriptorBank {
         self.post([u32::from(REPLY_ADDRESS) | u32::from(smid) << 16, frame]);
     }
 
+    /// Posts any descriptor: what a controller that has lost its mind writes.
+    pub fn forge(&mut self, low: u32, high: u32) {
+        self.post([low, high]);
+    }
+
+    /// Writes a word of a request frame, which is not the controller's to write.
+    pub fn overwrite(&mut self, smid: u16, word: u32, value: u32) {
+        self.memory.store(self.frames + FRAME * u32::from(smid) + 4 * word, value);
+    }
+
     fn take_free_frame(&mut self) -> u32 {
         assert!(self.taken != self.freed, "the driver has freed no reply frame");
         let frame = self.memory.load(self.free.base + 4 * self.taken);
