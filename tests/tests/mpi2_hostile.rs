@@ -100,7 +100,7 @@ fn f026_tag_zero_resets_mpi2() {
     let mut rig = Rig::new();
     rig.read();
     rig.bank.succeed(0);
-    assert_eq!(rig.cookies(), []);
+    assert!(rig.cookies().is_empty());
     assert_eq!(rig.counted(), (0, 1));
     assert!(rig.is_reset());
 }
@@ -110,7 +110,7 @@ fn f028_tag_never_used_mpi2() {
     let mut rig = Rig::new();
     let smid = rig.read();
     rig.bank.succeed(smid + 2);
-    assert_eq!(rig.cookies(), []);
+    assert!(rig.cookies().is_empty());
     assert_eq!(rig.counted(), (0, 1));
     assert!(rig.is_reset(), "nothing that was sent can be answered so");
 }
@@ -122,7 +122,7 @@ fn f029_tag_free_now_mpi2() {
     rig.bank.succeed(smid);
     assert_eq!(rig.cookies(), [1]);
     rig.bank.succeed(smid);
-    assert_eq!(rig.cookies(), []);
+    assert!(rig.cookies().is_empty());
     assert_eq!(rig.counted(), (1, 0));
     assert!(!rig.is_reset(), "one use back: dropped");
 }
@@ -148,7 +148,7 @@ fn f032_double_after_reuse_mpi2() {
     let others: Vec<u16> = (1..DEPTH).map(|_| rig.read()).collect();
     assert!(!others.contains(&late));
     rig.bank.succeed(late);
-    assert_eq!(rig.cookies(), [], "inside the rest it is dropped");
+    assert!(rig.cookies().is_empty(), "inside the rest it is dropped");
     assert_eq!(rig.counted(), (1, 0));
     // Beyond the rest there is nothing on the wire that tells the uses apart: the window that is documented.
     assert_eq!(rig.read(), late);
@@ -160,7 +160,7 @@ fn f032_double_after_reuse_mpi2() {
 fn f041_all_zero_queue_mpi2() {
     // The bank's memory is zero when the driver gets it; zero is a success descriptor of SMID 0.
     let mut rig = Rig::new();
-    assert_eq!(rig.cookies(), []);
+    assert!(rig.cookies().is_empty());
     assert_eq!(rig.counted(), (0, 0));
 }
 
