@@ -41,6 +41,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             After::Stopped
         } else {
             self.port.restart();
+            self.slots.forget_uses();
             After::Serving
         };
         self.enter(Phase::Ending(Failure::Reset, after));
