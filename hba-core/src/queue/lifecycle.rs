@@ -11,6 +11,7 @@ use crate::command::{Completion, Failure, Outcome};
 use crate::dma::DataBuffer;
 use crate::name::{CommandHandle, Cookie};
 use crate::port::QueuePort;
+use crate::sabotage::{Sabotage, is_planted};
 
 impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     /// Remembers that Control wants to know when the reply path was empty.
@@ -25,6 +26,9 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     pub fn quiesce(&mut self) -> Quiesced {
         if !self.is_gone() {
             self.enter(Phase::Stopped);
+            if is_planted(Sabotage::HomeBeforeReset) {
+                self.enter(Phase::Ending(Failure::Reset, After::Stopped));
+            }
         }
         self.drain = None;
         Quiesced { vector: self.vector }
@@ -40,9 +44,14 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         let after = if permit.asleep {
             After::Stopped
         } else {
-            self.port.restart();
+            if !is_planted(Sabotage::RingKept) {
+                self.port.restart();
+            }
             After::Serving
         };
+        if is_planted(Sabotage::ResetForgets) {
+            return self.enter(Phase::Serving);
+        }
         self.enter(Phase::Ending(Failure::Reset, after));
     }
 
@@ -59,7 +68,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     /// The controller is gone or given up: the next passes end every command with `failure`, and nothing is touched.
     pub fn handle_gone(&mut self, failure: Failure) {
-        if self.phase != Phase::Gone {
+        if self.phase != Phase::Gone && !is_planted(Sabotage::GoneEndsNothing) {
             self.enter(Phase::Ending(failure, After::Gone));
         }
     }

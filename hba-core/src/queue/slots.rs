@@ -7,6 +7,7 @@ use super::deadlines::NEVER;
 use crate::command::{Cookie, Nexus, TargetId};
 use crate::durability::Kind;
 use crate::port::{Generation, Tag, WireTag};
+use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
 use scsi_proto::Lun;
 
@@ -189,16 +190,23 @@ impl<D> Slots<D> {
     #[inline]
     pub(super) fn finish_named(&mut self, name: WireTag, mask: u32) -> Option<Finished<D>> {
         let record = self.records.get_mut(usize::from(name.tag.0))?;
-        let stale = (record.generation ^ name.generation.0) & mask != 0;
+        let mut stale = (record.generation ^ name.generation.0) & mask != 0;
+        stale &= !is_planted(Sabotage::OldGenerationBelieved);
         if stale || record.state != State::Issued || mask == 0 {
             return self.finish_unusual(name.tag, name.generation);
         }
         let data = record.data.take()?;
-        let Slot { cookie, length, generation, .. } = *record;
+        let Slot { mut cookie, length, generation, .. } = *record;
         record.generation = generation.wrapping_add(1);
+        if is_planted(Sabotage::GenerationStandsStill) {
+            record.generation = generation;
+        }
         record.state = State::Free;
         record.notes = Notes::new(Kind::Other);
         record.next_free = self.free_head;
+        if is_planted(Sabotage::MixedSlot) {
+            cookie = self.record(self.free_head).map_or(cookie, |next| next.cookie);
+        }
         self.free_head = name.tag.0;
         Some(Finished { data, cookie, length, generation })
     }

@@ -1,5 +1,6 @@
 //! Unit attention conditions that wait for a command to report them.
 
+use hba_core::sabotage::{Sabotage, is_planted};
 use scsi_proto::AdditionalSense;
 
 use super::condition::Condition;
@@ -23,6 +24,9 @@ impl UnitAttentions {
     /// A reset condition (29h) replaces everything that it makes obsolete, except that power on is
     /// never hidden by a lesser reset: it is the only trace of a lost cache. Source: SAM-5 5.14.
     pub(super) fn raise(&mut self, condition: Condition) {
+        if condition == Condition::POWER_ON_OCCURRED && is_planted(Sabotage::AttentionSwallowed) {
+            return;
+        }
         if condition.additional.asc == RESET_ASC {
             let power_on = self.pending.contains(&Condition::POWER_ON_OCCURRED);
             self.pending.clear();

@@ -1,5 +1,6 @@
 //! One logical unit: its state, what precedes every command, and the dispatch of commands.
 
+use hba_core::sabotage::{Sabotage, is_planted};
 use scsi_proto::command::{
     Read6, Read10, Read12, Read16, SynchronizeCache10, SynchronizeCache16, TestUnitReady, Verify10,
     Verify16, Write6, Write10, Write12, Write16, WriteSame10, WriteSame16,
@@ -236,6 +237,9 @@ impl LogicalUnit {
         self.carry_out_pending_flush();
         self.descriptor_sense = false;
         self.write_protected = false;
+        if is_planted(Sabotage::ResetDropsCache) {
+            self.store.power_cut(PowerCut::LoseAll);
+        }
         if let Err(error) = self.store.set_write_back(self.write_cache_default) {
             self.store.defer(error);
         }
