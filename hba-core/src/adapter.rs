@@ -412,8 +412,8 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         for settling in &mut self.settling {
             settling.next += dry[settling.next..].iter().take_while(|dry| **dry).count();
         }
-        let all = if is_planted(Sabotage::FlushBeforeLastMark) { 1 } else { dry.len() };
-        for settled in self.settling.extract_if(.., |settling| settling.next >= all) {
+        let all = dry.len();
+        for settled in self.settling.extract_if(.., |settling| settling.next == all) {
             let nexus = settled.flush.nexus();
             let verdict = self.control.durability_mut().conclude(settled.flush);
             self.concluded.push_back((nexus, verdict));

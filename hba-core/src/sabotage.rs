@@ -54,9 +54,7 @@ bugs! {
     PowerLossIgnored = "p06-power-loss-ignored", "6/29/01 is taken for a reset that keeps the cache";
     FlushFailureForgotten = "p04-flush-failure-forgotten", "a failed flush is told once, and the next one succeeds";
     FlushTimeoutIsGood = "p05-flush-timeout-is-good", "a flush that ended without a status counts as done";
-    FlushBeforeLastMark = "p02-flush-before-last-mark", "a flush is concluded once the first queue was found dry";
     EpochStandsStill = "p14-epoch-stands-still", "the queues are not told of the epoch that a flush begins";
-    GoneEndsNothing = "f002-removal-ends-nothing", "commands of a controller that left stay outstanding";
     TouchesGone = "b30-register-after-removal", "registers are looked at after the controller left";
     MoreForEver = "b17-more-for-ever", "a pass always says that more is pending";
     LadderWaits = "f106-ladder-waits-forever", "a function that is not answered has no deadline";

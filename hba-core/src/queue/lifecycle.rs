@@ -68,7 +68,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     /// The controller is gone or given up: the next passes end every command with `failure`, and nothing is touched.
     pub fn handle_gone(&mut self, failure: Failure) {
-        if self.phase != Phase::Gone && !is_planted(Sabotage::GoneEndsNothing) {
+        if self.phase != Phase::Gone {
             self.enter(Phase::Ending(failure, After::Gone));
         }
     }

@@ -336,10 +336,9 @@ impl Store {
     fn evict_oldest(&mut self) {
         if let Some(slot) = self.cache.oldest()
             && let Err(error) = self.evict(slot)
+            && !is_planted(Sabotage::WriteErrorSwallowed)
         {
-            if !is_planted(Sabotage::WriteErrorSwallowed) {
-                self.deferred.push(error);
-            }
+            self.deferred.push(error);
         }
     }
 
