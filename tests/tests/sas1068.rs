@@ -233,18 +233,8 @@ fn b30_the_platform_may_say_so_first() {
 fn b25_no_stray_reply_completes_a_command() {
     let mut world = Setup::default().start();
     start_held(&mut world, 4);
-    // Contexts never issued, of another generation, of Control's requests, and addresses outside the pool.
-    let strays = [
-        0,
-        0x0000_0401,
-        0x000f_fc00,
-        0x0000_03ff,
-        0x1fff_ffff,
-        0x6000_0001,
-        0x8000_0000,
-        0xc000_0040,
-        0xfffe_0000,
-    ];
+    // Contexts of other generations, of a request of Control's that was answered, and of a type that is not ours.
+    let strays = [0, 0x0000_0401, 0x000f_fc00, 0x0fff_fc01, 0x6000_0001, 0x2000_0000];
     world.machine.with_controller(|c| c.faults_mut().stray_replies.extend(strays));
     let before = world.host.platform().now();
     while world.host.platform().now().since(before) < Duration::from_millis(200) {
@@ -254,6 +244,27 @@ fn b25_no_stray_reply_completes_a_command() {
     assert!(counters.stale + counters.unknown + counters.malformed >= 6, "{counters}");
     world.machine.hold(0, false);
     assert!(world.collect(4).iter().all(Completion::is_done));
+}
+
+/// Contexts that no request has, and addresses outside the pool: such a controller is reset, and is well afterwards.
+#[test]
+fn b25_a_reply_that_cannot_be_explained_ends_in_a_reset() {
+    for stray in [0x0000_03ff, 0x1fff_ffff, 0x8000_0000, 0xc000_0040, 0xfffe_0000] {
+        let mut world = Setup::default().start();
+        start_held(&mut world, 4);
+        world.machine.with_controller(|c| c.faults_mut().stray_replies.push(stray));
+        let ended = world.collect(4);
+        assert!(
+            ended.iter().all(|end| end.outcome == Outcome::Failed(Failure::Reset)),
+            "{ended:?}"
+        );
+        world.expect_silence();
+        let distrust =
+            |e: &ControlEvent| matches!(e, ControlEvent::ResetBegun(ResetReason::Distrust(_)));
+        assert!(world.saw(distrust), "{stray:#x}");
+        world.machine.hold(0, false);
+        assert_eq!(world.units().len(), 2);
+    }
 }
 
 #[test]
@@ -275,21 +286,18 @@ fn b33_duplicated_replies_complete_a_command_once() {
 fn b33_a_reply_frame_that_comes_twice_ends_its_command_once() {
     let mut world = Setup::default().start();
     world.units();
-    world.machine.with_controller(|c| c.faults_mut().duplicate_replies = 3);
-    for _ in 0..6 {
-        let unknown = world.send(0, &[0xff, 0, 0, 0, 0, 0], Transfer::NONE);
-        assert!(!is_good(unknown.completion.outcome));
-    }
+    world.machine.with_controller(|c| c.faults_mut().duplicate_replies = 1);
+    let unknown = world.send(0, &[0xff, 0, 0, 0, 0, 0], Transfer::NONE);
+    assert!(!is_good(unknown.completion.outcome));
     world.expect_silence();
     let counters = *world.host.adapter().queues()[0].counters();
     assert_eq!(
-        counters.malformed, 3,
+        counters.malformed, 1,
         "the second reply names a frame that is not the controller's: {counters}"
     );
-    assert!(
-        !world.saw(|e| matches!(e, ControlEvent::ResetBegun(_))),
-        "no frame was given back twice"
-    );
+    assert_eq!(counters.submitted, counters.completed);
+    // A controller that uses a frame it does not have may write anywhere.
+    assert!(world.saw(|e| matches!(e, ControlEvent::ResetBegun(_))));
     assert_eq!(world.units().len(), 2);
 }
 

@@ -88,6 +88,10 @@ impl BringUpMachine {
         Self { start: Start::Attach, phase: Phase::Ready, port: None }
     }
 
+    pub(super) const fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+    }
+
     pub(super) fn begin(&mut self, start: Start) {
         self.start = start;
         self.phase = Phase::Reset(Reset::new());

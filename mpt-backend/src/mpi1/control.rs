@@ -8,8 +8,8 @@ use core::time::Duration;
 use hba_core::dma::{Coherent, DmaRegion, DmaSync};
 use hba_core::limits::Limits;
 use hba_core::port::{
-    BringUp, ControlPort, MemoryFault, MemoryPlan, Message, NoResources, Polled, PortEvent,
-    RegionPlan, Start, TaskManagement, TaskManagementId, check_memory,
+    BadReply, BringUp, ControlPort, MemoryFault, MemoryPlan, Message, NoResources, Polled,
+    PortEvent, RegionPlan, Start, TaskManagement, TaskManagementId, check_memory,
 };
 use hba_core::register::{ALL_ONES, RegOffset, Registers};
 use hba_core::time::Instant;
@@ -225,7 +225,10 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
     fn handle_message(&mut self, message: &Message, now: Instant, registers: &mut dyn Registers) {
         let (bytes, len) = message.bytes();
         let Some(memory) = &self.memory else { return };
-        let context = message.words().get(2).copied().unwrap_or(u32::MAX);
+        let Some(context) = message.words().get(2).copied() else {
+            return self.distrust("a reply that names nothing");
+        };
+        let invented = !memory.requests.is_name(context);
         let handled = match memory.requests.find(context) {
             Ok(Purpose::Events) => self.handle_event(&bytes[..len]),
             Ok(Purpose::EventAck) => {
@@ -242,6 +245,13 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
         };
         if let Err(bad) = handled {
             self.events.push_back(PortEvent::BadReply(bad));
+            // A request that is not out any more may be answered once more; what is never sent, or answered with another
+            // function, cannot be explained.
+            if invented {
+                self.distrust("a reply to a request that cannot be");
+            } else if !matches!(bad, BadReply::UnknownTag { .. }) {
+                self.distrust("a reply of another function than its request");
+            }
         }
     }
 
@@ -277,6 +287,13 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
 }
 
 impl<F, S> Mpi1<F, S> {
+    /// While the controller comes up, words that an earlier driver left behind are only counted.
+    fn distrust(&mut self, why: &'static str) {
+        if self.machine.is_ready() {
+            self.events.push_back(PortEvent::Distrust(why));
+        }
+    }
+
     pub(super) fn release(&mut self, purpose: Purpose) {
         if let Some(memory) = &mut self.memory {
             memory.requests.release(purpose);

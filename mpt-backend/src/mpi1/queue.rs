@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use hba_core::command::Command;
+use hba_core::command::{Command, Failure};
 use hba_core::dma::{Coherent, DmaRegion, DmaSync, Elements, WordsMut};
 use hba_core::port::{
     BadReply, Delivery, Detail, Message, QueuePort, Reply, Tag, Transferred, Unsendable, WireTag,
@@ -44,6 +44,13 @@ pub struct Mpi1Queue<F, S = Coherent> {
     /// The same in words: that a frame begins on a word needs no check then.
     frame_words: usize,
     depth: u16,
+    /// Something is to be said at the end of the pass: the fields below.
+    uneasy: bool,
+    /// A reply frame of one of our commands was nonsense: said after the command's end.
+    nonsense: Option<BadReply>,
+    distrust: bool,
+    /// Replies of unknown types.
+    unknown: u32,
     detail: Detail,
     message: Message,
 }
@@ -77,6 +84,10 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             frame_size: plan.facts.frame_size,
             frame_words: plan.facts.frame_size / 4,
             depth: plan.limits.queue_depth,
+            uneasy: false,
+            nonsense: None,
+            distrust: false,
+            unknown: 0,
             detail: NO_DETAIL,
             message: Message::EMPTY,
         };
@@ -151,10 +162,42 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
     fn address_reply(&mut self, address: u32) -> Reply {
         let (frame, copy) = match self.replies.take(address, &mut self.sync) {
             Ok(taken) => taken,
-            Err(bad) => return Reply::Bad(bad),
+            Err(bad) => return self.breach(bad),
         };
         self.spent.push(frame);
-        self.sort(&copy).unwrap_or_else(Reply::Bad)
+        match self.sort(&copy) {
+            Ok(reply) => reply,
+            Err(bad) => self.breach(bad),
+        }
+    }
+
+    /// Counts a breach that no working controller commits; Control hears of it at the end of the pass.
+    #[cold]
+    fn breach(&mut self, bad: BadReply) -> Reply {
+        (self.uneasy, self.distrust) = (true, true);
+        Reply::Bad(bad)
+    }
+
+    /// A reply of a type that an initiator does not get; a few are borne.
+    fn unknown_type(&mut self, word: u32) -> Reply {
+        self.unknown += 1;
+        let bad = BadReply::UnknownTag { raw: word };
+        if self.unknown.is_multiple_of(UNKNOWN_MAX) { self.breach(bad) } else { Reply::Bad(bad) }
+    }
+
+    /// The FIFO is empty: what Control is to know goes out now.
+    #[cold]
+    #[inline(never)]
+    fn report(&mut self) -> Reply {
+        if let Some(bad) = self.nonsense.take() {
+            return Reply::Bad(bad);
+        }
+        self.uneasy = false;
+        if core::mem::take(&mut self.distrust) {
+            self.message = DISTRUST;
+            return Reply::Message;
+        }
+        Reply::Empty
     }
 
     fn sort(&mut self, copy: &ReplyCopy) -> Result<Reply, BadReply> {
@@ -165,15 +208,15 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             self.message = Message::new(copy.words.into_iter().take(copy.len));
             return Ok(Reply::Message);
         }
-        let function = copy.function();
-        if !matches!(Function(function), Function::SCSI_IO_REQUEST) {
-            return Err(BadReply::Function { function });
-        }
-        check_length(copy, (size_of::<ScsiIoReply>() / 4) as u8)?;
-        let bytes = copy.bytes();
-        let (reply, _) = ScsiIoReply::read_from_prefix(&bytes)
-            .map_err(|_| BadReply::MessageLength { words: copy.len as u8 })?;
-        self.detail = judge(&reply, SENSE);
+        // The context is one of ours: its command has ended, whatever else the frame holds.
+        self.detail = end_of(copy).unwrap_or_else(|bad| {
+            (self.uneasy, self.distrust, self.nonsense) = (true, true, Some(bad));
+            Detail {
+                delivery: Delivery::Failed(Failure::BadReply),
+                transferred: Transferred::Bytes(0),
+                ..NO_DETAIL
+            }
+        });
         Ok(Reply::Detail(context.name()))
     }
 
@@ -186,10 +229,29 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
                 self.message = Message::new([0, 0, context.0]);
                 Reply::Message
             }
-            _ => Reply::Bad(BadReply::UnknownTag { raw: word }),
+            _ => self.unknown_type(word),
         }
     }
 }
+
+/// What the frame says of how a command ended.
+fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
+    let function = copy.function();
+    if !matches!(Function(function), Function::SCSI_IO_REQUEST) {
+        return Err(BadReply::Function { function });
+    }
+    check_length(copy, (size_of::<ScsiIoReply>() / 4) as u8)?;
+    let bytes = copy.bytes();
+    let (reply, _) = ScsiIoReply::read_from_prefix(&bytes)
+        .map_err(|_| BadReply::MessageLength { words: copy.len as u8 })?;
+    Ok(judge(&reply, SENSE))
+}
+
+/// What a queue tells Control of its own: that it saw words which a controller in its right mind does not write. Shorter
+/// than any reply.
+pub(super) const DISTRUST: Message = Message::EMPTY;
+/// Replies of unknown types that are borne.
+const UNKNOWN_MAX: u32 = 16;
 
 const NO_DETAIL: Detail = Detail {
     delivery: Delivery::TaskComplete,
@@ -250,12 +312,12 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
             return self.other_context(word);
         }
         if word == EMPTY {
-            return Reply::Empty;
+            return if self.uneasy { self.report() } else { Reply::Empty };
         }
         hba_core::sync::observe();
         match ReplyWord::decode(word) {
             ReplyWord::Address(address) => self.address_reply(address),
-            _ => Reply::Bad(BadReply::UnknownTag { raw: word }),
+            _ => self.unknown_type(word),
         }
     }
 
@@ -286,6 +348,7 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
 
     fn restart(&mut self) {
         self.spent.clear();
+        (self.uneasy, self.nonsense, self.distrust, self.unknown) = (false, None, false, 0);
         self.write_constants();
         self.replies.post_all();
     }

@@ -94,6 +94,12 @@ impl Requests {
         }
     }
 
+    /// Whether a context could be that of a request of ours, whenever.
+    pub(super) fn is_name(&self, word: u32) -> bool {
+        let place = Context::checked(word).and_then(|c| c.index().checked_sub(self.depth));
+        place.and_then(Purpose::at).is_some()
+    }
+
     /// Which request a context names, if it is out.
     ///
     /// # Errors

@@ -96,6 +96,10 @@ impl Ring {
         self.tail.store(tail.wrapping_add(1), Ordering::Relaxed);
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        self.words.iter().filter(|word| word.load(Ordering::Relaxed) != EMPTY).count()
+    }
+
     /// The word at `head`, which moves on unless that is [`EMPTY`].
     #[inline]
     pub(super) fn pop(&self, head: &mut usize) -> u32 {

@@ -48,6 +48,8 @@ pub struct RegisterBank {
     forged: Option<Vec<u32>>,
     /// Frames and replies that the driver handed over.
     handed_over: u64,
+    /// Bits of a context that come back.
+    context_mask: u32,
 }
 
 /// Where the message context lies in every request and reply, in bytes.
@@ -70,6 +72,7 @@ impl RegisterBank {
             requests: VecDeque::with_capacity(CREDITS.into()),
             forged: None,
             handed_over: 0,
+            context_mask: u32::MAX,
         };
         (bank, fifo)
     }
@@ -162,8 +165,31 @@ impl RegisterBank {
         for (word, at) in reply.iter().zip((frame..).step_by(4)) {
             self.memory.store(at, *word);
         }
-        self.memory.store(frame + CONTEXT, self.memory.load(request + CONTEXT));
+        let context = self.memory.load(request + CONTEXT) & self.context_mask;
+        self.memory.store(frame + CONTEXT, context);
         self.fifos.posted.push(frame >> 1 | 1 << 31);
+    }
+
+    /// From now on replies in frames bring back the index of their context and not its generation.
+    pub fn strip_generations(&mut self) {
+        self.context_mask = 0x3ff;
+    }
+
+    /// Words in the reply FIFO that the driver has not read.
+    #[must_use]
+    pub fn words_waiting(&self) -> usize {
+        self.fifos.posted.waiting()
+    }
+
+    /// Reply frames that are the controller's.
+    #[must_use]
+    pub fn frames_free(&self) -> usize {
+        self.fifos.freed.waiting()
+    }
+
+    /// Posts any word to the reply FIFO.
+    pub fn post_word(&self, word: u32) {
+        self.fifos.posted.push(word);
     }
 
     fn take_posted(&mut self, request: u32) {

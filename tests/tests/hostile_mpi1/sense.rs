@@ -1,0 +1,109 @@
+//! Sense data: how many bytes there are, and what they say.
+
+use hba_core::command::{Effect, Outcome};
+use mpt_backend::wire::message::IocStatus;
+use scsi_proto::Status;
+use scsi_proto::sense::{Sense, SenseDescriptors, SenseKey};
+
+use crate::scene::{End, LEN, Scene, scsi_io};
+
+/// SCSIState: sense data are valid, or were to be fetched and could not.
+const VALID: u8 = 0x01;
+const FAILED: u8 = 0x02;
+/// Offset of the sense buffer's address in a SCSI IO request.
+const SENSE_ADDRESS: u32 = 0x2c;
+
+/// A read that ends with CHECK CONDITION, these bytes in its sense buffer and this count in the reply.
+fn check_condition(scene: &mut Scene, bytes: &[u8], state: u8, count: u32) -> End {
+    let request = scene.read(1);
+    let at = scene.bank.memory().load(request + SENSE_ADDRESS);
+    let mut padded = bytes.to_vec();
+    padded.resize(bytes.len().next_multiple_of(4), 0);
+    for (word, at) in padded.chunks_exact(4).zip((at..).step_by(4)) {
+        let word = u32::from_le_bytes(word.try_into().expect("four bytes"));
+        scene.bank.memory().store(at, word);
+    }
+    scene
+        .reply(request, &scsi_io(Status::CHECK_CONDITION, state, IocStatus::SUCCESS.0, LEN, count));
+    let mut ends = scene.poll();
+    assert_eq!(ends.len(), 1);
+    ends.remove(0)
+}
+
+/// Medium error, unrecovered read error, fixed format.
+fn medium_error() -> Vec<u8> {
+    let mut sense = vec![0; 18];
+    (sense[0], sense[2], sense[7], sense[12]) = (0x70, 0x03, 10, 0x11);
+    sense
+}
+
+#[test]
+fn f058_sense_count_huge_mpi1() {
+    for count in [u32::MAX, 0x8000_0000, 0x0001_0000, 257] {
+        let mut scene = Scene::new();
+        let end = check_condition(&mut scene, &medium_error(), VALID, count);
+        assert!(end.sense.len() <= 252, "{count:#x}: {}", end.sense.len());
+        assert_eq!(end.sense[..18], medium_error());
+        assert!(end.sense[18..].iter().all(|byte| *byte == 0), "nothing of another command");
+        scene.assert_well();
+    }
+}
+
+#[test]
+fn f059_sense_valid_zero_mpi1() {
+    for count in 0..8 {
+        let mut scene = Scene::new();
+        let end = check_condition(&mut scene, &medium_error(), VALID, count);
+        assert_eq!(end.outcome, Outcome::Status(Status::CHECK_CONDITION));
+        assert_eq!(end.sense.len(), count as usize);
+        assert_eq!(end.effect, Effect::Indeterminate, "never success");
+        scene.assert_well();
+    }
+}
+
+#[test]
+fn f060_autosense_failed_mpi1() {
+    let mut scene = Scene::new();
+    let end = check_condition(&mut scene, &medium_error(), FAILED, 18);
+    assert_eq!(end.outcome, Outcome::Status(Status::CHECK_CONDITION));
+    assert!(end.sense.is_empty(), "what lies in the buffer is not this command's");
+    assert_eq!(end.effect, Effect::Indeterminate);
+    scene.assert_well();
+}
+
+/// What the sense data say of an address is told as it is and counts for nothing: bytes moved are the controller's word.
+#[test]
+fn f070_sense_lba_wild_mpi1() {
+    for (first, information) in [(0xf0, u32::MAX), (0xf0, 0), (0x70, 7), (0xff, 1)] {
+        let mut sense = medium_error();
+        sense[0] = first;
+        sense[3..7].copy_from_slice(&information.to_be_bytes());
+        let mut scene = Scene::new();
+        let end = check_condition(&mut scene, &sense, VALID, 18);
+        assert_eq!((end.outcome, end.residual), (Outcome::Status(Status::CHECK_CONDITION), 0));
+        assert_ne!(end.effect, Effect::Done);
+        scene.assert_well();
+    }
+}
+
+#[test]
+fn f071_sense_descriptor_loop_mpi1() {
+    // Descriptors of length 0, one that claims more than there is, one that repeats, and 244 bytes of the shortest.
+    let mut shortest = vec![0x72, 0x03, 0x11, 0x00, 0, 0, 0, 88];
+    shortest.resize(96, 0);
+    let huge =
+        vec![0x72, 0x03, 0x11, 0x00, 0, 0, 0, 12, 0x00, 0xff, 0x80, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let mut twice = vec![0x72, 0x03, 0x11, 0x00, 0, 0, 0, 24];
+    (0..2).for_each(|_| twice.extend([0x00, 0x0a, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 9]));
+    for sense in [shortest, huge, twice] {
+        let mut scene = Scene::new();
+        let end = check_condition(&mut scene, &sense, VALID, sense.len() as u32);
+        assert_eq!(end.sense, sense);
+        let parsed = Sense::parse(&end.sense).expect("the head is whole");
+        assert_eq!((parsed.key, parsed.additional.asc), (SenseKey::MEDIUM_ERROR, 0x11));
+        let entries = SenseDescriptors::new(&end.sense).take(1000).count();
+        assert!(entries <= sense.len() / 2, "{entries} entries");
+        assert_ne!(end.effect, Effect::Done);
+        scene.assert_well();
+    }
+}

@@ -1,0 +1,345 @@
+//! Words in the reply FIFO: contexts, generations, types.
+
+use core::time::Duration;
+
+use hba_core::command::{Failure, Outcome};
+use hba_core::control::{ControlEvent, Rung};
+use hba_tests::register_bank::RegisterBank;
+use mpt_backend::mpi1::EMPTY;
+use mpt_backend::wire::message::IocStatus;
+use scsi_proto::Status;
+
+use crate::scene::{CONTEXT, DEPTH, LEN, Scene, done, scsi_io, underrun};
+
+/// Control's requests by context: first fetch, config, events, event acknowledge, task management.
+const EVENTS: u32 = DEPTH as u32 + 2;
+const TASK_MANAGEMENT: u32 = DEPTH as u32 + 4;
+
+#[test]
+fn f027_tag_above_max_mpi1() {
+    for context in [u32::from(DEPTH) + 8, 0x3ff, 0x1fff_ffff] {
+        let mut scene = Scene::new();
+        let _ = scene.read(1);
+        scene.bank.post_word(context);
+        assert_eq!(scene.poll(), [], "{context:#x}");
+        assert!(scene.is_distrusted(), "{context:#x}");
+    }
+}
+
+#[test]
+fn f029_tag_free_now_mpi1() {
+    let mut scene = Scene::new();
+    let frame = scene.read(1);
+    let context = scene.context(frame);
+    scene.bank.succeed(frame);
+    assert_eq!(scene.poll(), [done(1)]);
+    scene.bank.post_word(context);
+    assert_eq!(scene.poll(), []);
+    assert_eq!(scene.counters().stale, 1);
+    scene.assert_well();
+}
+
+#[test]
+fn f030_double_same_batch_mpi1() {
+    let mut scene = Scene::new();
+    let frame = scene.read(1);
+    (0..2).for_each(|_| scene.bank.succeed(frame));
+    assert_eq!(scene.pass(), [done(1)]);
+    assert_eq!(scene.counters().stale, 1);
+    scene.assert_well();
+}
+
+/// There is one reply FIFO, with two kinds of words: a context and the address of a frame that has the same context.
+#[test]
+fn f031_double_two_vectors_mpi1() {
+    let mut scene = Scene::new();
+    let frame = scene.read(1);
+    scene.bank.succeed(frame);
+    scene.reply(frame, &underrun(512));
+    assert_eq!(scene.poll(), [done(1)], "the first counts");
+    assert_eq!(scene.counters().stale, 1);
+    scene.assert_well();
+}
+
+#[test]
+fn f032_double_after_reuse_mpi1() {
+    let mut scene = Scene::new();
+    let frame = scene.read(1);
+    let late = scene.context(frame);
+    scene.bank.succeed(frame);
+    assert_eq!(scene.poll(), [done(1)]);
+    let reused = scene.read(2);
+    assert_eq!(reused, frame, "the same slot");
+    assert_ne!(scene.context(reused), late);
+    scene.bank.post_word(late);
+    assert_eq!(scene.poll(), [], "the new command is unharmed");
+    scene.bank.succeed(reused);
+    assert_eq!(scene.poll(), [done(2)]);
+    scene.assert_well();
+}
+
+/// The first request through memory comes back with its context, or the controller is not used at all.
+#[test]
+fn f033_generation_not_echoed_mpi1() {
+    use hba_core::adapter::{Adapter, Need};
+    use hba_core::dma::NoData;
+    use hba_core::queue::Batch;
+    use hba_core::time::Instant;
+    use mpt_backend::mpi1::{Mpi1, Mpi1Config};
+
+    let start = |strips: bool| {
+        let (mut bank, fifo) = RegisterBank::new();
+        if strips {
+            bank.strip_generations();
+        }
+        let port = Mpi1::new(Mpi1Config::default(), fifo);
+        let mut now = Instant::ZERO;
+        let mut adapter: Adapter<_, NoData> =
+            Adapter::new(port, Default::default(), Default::default(), now);
+        let mut events = Vec::new();
+        let mut batch = Batch::new(8);
+        for _ in 0..2_000 {
+            let progress = adapter.poll(now, &mut bank, &mut batch);
+            if let Some(Need::Memory(plan)) = progress.need {
+                let regions = plan.regions.iter().map(|region| bank.allocate(region)).collect();
+                adapter.provide_memory(regions).expect("as planned");
+            }
+            now = now + Duration::from_millis(50);
+            events.extend(core::iter::from_fn(|| adapter.poll_event()));
+        }
+        events
+    };
+    let operational = |events: &[ControlEvent]| events.contains(&ControlEvent::Operational);
+    assert!(operational(&start(false)));
+    let events = start(true);
+    assert!(!operational(&events), "{events:?}");
+    let failed = |event: &ControlEvent| matches!(event, ControlEvent::BringUpFailed(_));
+    assert!(events.iter().any(failed), "{events:?}");
+}
+
+/// One vector, so no other can report its commands.
+#[test]
+fn f034_wrong_queue_mpi1() {
+    assert_eq!(Scene::new().adapter.queues().len(), 1);
+}
+
+#[test]
+fn f035_internal_tag_as_io_mpi1() {
+    for reply in [true, false] {
+        let mut scene = Scene::new();
+        let frame = scene.read(1);
+        // The event request is out for good; it is answered as if it were a read.
+        let events = 1 << 10 | EVENTS;
+        if reply {
+            scene.bank.memory().store(frame + CONTEXT, events);
+            scene.reply(frame, &scsi_io(Status::GOOD, 0, 0, LEN, 0));
+        } else {
+            scene.bank.post_word(events);
+        }
+        assert_eq!(scene.poll(), [], "no command ends by it");
+        assert!(scene.is_distrusted(), "{:?}", scene.events());
+    }
+}
+
+#[test]
+fn f036_hipri_tag_as_io_mpi1() {
+    for reply in [true, false] {
+        let mut scene = Scene::new();
+        let frame = scene.read(1);
+        assert_eq!(scene.wait(Duration::from_secs(1)), [], "its deadline passes");
+        let task = scene.bank.take_request().expect("the abort");
+        let context = scene.context(task);
+        assert_eq!(context & 0x3ff, TASK_MANAGEMENT);
+        if reply {
+            scene.bank.memory().store(frame + CONTEXT, context);
+            scene.reply(frame, &scsi_io(Status::GOOD, 0, 0, LEN, 0));
+        } else {
+            scene.bank.post_word(context);
+        }
+        assert_eq!(scene.poll(), [], "the abort has not ended anything");
+        assert!(scene.is_distrusted(), "{:?}", scene.events());
+    }
+}
+
+#[test]
+fn f037_unknown_type_mpi1() {
+    let mut scene = Scene::new();
+    // Bits 30:29: SCSI target and LAN.
+    for word in [0x2000_0001, 0x4000_0001, 0x6000_0001].into_iter().cycle().take(15) {
+        scene.bank.post_word(word);
+    }
+    assert_eq!(scene.poll(), []);
+    assert_eq!(scene.counters().unknown, 15);
+    scene.assert_well();
+    scene.bank.post_word(0x6000_0001);
+    assert_eq!(scene.poll(), []);
+    assert!(scene.is_distrusted());
+}
+
+/// A word of the FIFO register comes whole or not at all; all ones is not at all.
+#[test]
+fn f038_half_written_mpi1() {
+    let mut scene = Scene::new();
+    let frame = scene.read(1);
+    assert_eq!((EMPTY, scene.poll()), (u32::MAX, Vec::new()));
+    scene.bank.succeed(frame);
+    assert_eq!(scene.poll(), [done(1)]);
+    scene.assert_well();
+}
+
+/// Reading the register takes the word: there is no second look at it.
+#[test]
+fn f039_unused_then_filled_mpi1() {
+    let mut scene = Scene::new();
+    let frames = [scene.read(1), scene.read(2)];
+    assert_eq!(scene.pass(), []);
+    scene.bank.succeed(frames[0]);
+    assert_eq!(scene.pass(), [done(1)]);
+    scene.bank.succeed(frames[1]);
+    assert_eq!(scene.pass(), [done(2)]);
+    scene.assert_well();
+}
+
+#[test]
+fn f040_changes_after_read_mpi1() {
+    let mut scene = Scene::new();
+    let frames: Vec<_> = (0..10).map(|cookie| scene.read(cookie)).collect();
+    frames.iter().for_each(|frame| scene.bank.succeed(*frame));
+    // A read takes the word out of the FIFO, so a second one could only find another.
+    assert_eq!((scene.bank.words_waiting(), scene.pass().len()), (10, 10));
+    assert_eq!(scene.bank.words_waiting(), 0);
+    scene.assert_well();
+}
+
+/// A FIFO that reads 0 before anything was sent: 0 is the context of the first slot's first use.
+#[test]
+fn f041_all_zero_queue_mpi1() {
+    let mut scene = Scene::new();
+    for _ in 0..10 {
+        scene.bank.post_word(0);
+    }
+    assert_eq!(scene.poll(), []);
+    assert_eq!(scene.adapter.outstanding(), 0);
+}
+
+/// A FIFO has no laps. Words that come again are of an earlier generation.
+#[test]
+fn f042_stale_wrap_mpi1() {
+    let mut scene = Scene::new();
+    let mut words = Vec::new();
+    for cookie in 0..100 {
+        let frame = scene.read(cookie);
+        words.push(scene.context(frame));
+        scene.bank.succeed(frame);
+        assert_eq!(scene.poll(), [done(cookie)]);
+    }
+    let _ = scene.read(100);
+    words.iter().for_each(|word| scene.bank.post_word(*word));
+    assert_eq!((0..4).flat_map(|_| scene.poll()).collect::<Vec<_>>(), []);
+    assert_eq!(scene.counters().stale, 100);
+}
+
+#[test]
+fn f043_endless_feed_mpi1() {
+    let mut scene = Scene::new();
+    let frame = scene.read(1);
+    let context = scene.context(frame);
+    scene.bank.succeed(frame);
+    assert_eq!(scene.poll(), [done(1)]);
+    (0..1000).for_each(|_| scene.bank.post_word(context));
+    assert_eq!(scene.pass(), []);
+    let read = 1000 - scene.bank.words_waiting();
+    assert!(read <= 64, "{read} words in one call; the batch has room for 64");
+    for _ in 0..20 {
+        assert_eq!(scene.pass(), []);
+    }
+    scene.assert_well();
+}
+
+#[test]
+fn f044_overrun_ring_mpi1() {
+    let mut scene = Scene::new();
+    let frame = scene.read(1);
+    (0..900).for_each(|_| scene.bank.succeed(frame));
+    let ends: Vec<_> = (0..20).flat_map(|_| scene.pass()).collect();
+    assert_eq!(ends, [done(1)]);
+    assert_eq!(scene.counters().stale, 899);
+    scene.assert_well();
+}
+
+/// A FIFO leaves no holes; a reply that is left out is missed by its deadline, and the others go on.
+#[test]
+fn f045_skip_entry_mpi1() {
+    let mut scene = Scene::new();
+    let (lost, other) = (scene.read(1), scene.read(2));
+    scene.bank.succeed(other);
+    assert_eq!(scene.poll(), [done(2)]);
+    assert_eq!(scene.wait(Duration::from_secs(1)), []);
+    let recovering = |e: &ControlEvent| matches!(e, ControlEvent::Recovering(_, Rung::Abort));
+    assert!(scene.events().iter().any(recovering));
+    let terminated = scsi_io(Status::GOOD, 0x08, IocStatus::SCSI_TASK_TERMINATED.0, 0, 0);
+    scene.reply(lost, &terminated);
+    assert_eq!(scene.poll()[0].outcome, Outcome::Failed(Failure::TimedOut));
+}
+
+#[test]
+fn f046_never_replies_mpi1() {
+    let mut scene = Scene::new();
+    let _ = scene.read(1);
+    // 0.5 s for the command, 10 s for the abort, 20 s and 30 s for the resets.
+    assert_eq!(scene.wait(Duration::from_secs(62)), [], "its memory is the device's");
+    let events = scene.events();
+    let rungs = events.iter().filter_map(|event| match event {
+        ControlEvent::Recovering(_, rung) => Some(*rung),
+        ControlEvent::ResetBegun(_) => Some(Rung::ControllerReset),
+        _ => None,
+    });
+    assert_eq!(
+        rungs.collect::<Vec<_>>(),
+        [Rung::Abort, Rung::LogicalUnitReset, Rung::TargetReset, Rung::ControllerReset]
+    );
+}
+
+/// Nobody can see from here that a read moved nothing: the words say that it did. What the caller put into its memory
+/// before is what it finds then.
+#[test]
+fn f047_success_without_data_mpi1() {
+    let mut scene = Scene::new();
+    let frame = scene.read(1);
+    scene.bank.succeed(frame);
+    let ends = scene.poll();
+    assert_eq!(ends, [done(1)], "no reason to doubt it, and none is invented");
+    scene.assert_well();
+}
+
+#[test]
+fn f048_peer_tag_forged_mpi1() {
+    let mut scene = Scene::new();
+    let frames = [scene.read(1), scene.read(2)];
+    let contexts = frames.map(|frame| scene.context(frame));
+    // The frames name each other now; nobody looks.
+    scene.bank.memory().store(frames[0] + CONTEXT, contexts[1]);
+    scene.bank.memory().store(frames[1] + CONTEXT, contexts[0]);
+    scene.bank.post_word(contexts[0]);
+    assert_eq!(scene.poll(), [done(1)]);
+    scene.bank.post_word(contexts[1]);
+    assert_eq!(scene.poll(), [done(2)]);
+    scene.assert_well();
+}
+
+#[test]
+fn f049_function_forged_mpi1() {
+    let mut scene = Scene::new();
+    let frame = scene.read(1);
+    let context = scene.context(frame);
+    // The whole frame is the device's to scribble on: it is written anew for the next command.
+    (0..0x30).step_by(4).for_each(|at| scene.bank.memory().store(frame + at, 0x0707_0707));
+    scene.bank.post_word(context);
+    assert_eq!(scene.poll(), [done(1)]);
+    let again = scene.read(2);
+    assert_eq!(again, frame);
+    assert_eq!(scene.bank.memory().load(again) >> 24, 0, "SCSI IO");
+    scene.bank.succeed(again);
+    assert_eq!(scene.poll(), [done(2)]);
+    scene.assert_well();
+}
