@@ -44,9 +44,7 @@ bugs! {
     MixedSlot = "l19-mixed-slot", "the caller's name is read from the slot that is freed next, not from the one that ended";
     TagLost = "f082-tag-lost", "a slot whose command ended while its ticket was out is never freed";
     DeadlineForgotten = "f046-deadline-forgotten", "after one deadline passed no later one is armed";
-    AnswerEndsCommands = "f105-answer-ends-commands", "the answer to a function is believed without the commands' own replies";
     DeadlineEndsCommands = "f100-deadline-ends-commands", "memory goes home at the deadline, not when the device is done with it";
-    HomeBeforeReset = "f101-home-before-reset", "memory goes home when a reset begins, not when it has ended";
     ShortIsWhole = "f062-short-is-whole", "fewer bytes than asked for are reported as all of them";
     CheckIsGood = "f060-check-condition-is-good", "CHECK CONDITION is reported as GOOD";
     BusyIsGood = "f109-busy-is-good", "BUSY and TASK SET FULL are reported as GOOD";
@@ -60,7 +58,6 @@ bugs! {
     LadderWaits = "f106-ladder-waits-forever", "a function that is not answered has no deadline";
     ResetForgets = "f108-reset-forgets-commands", "a reset ends no command";
     RingKept = "l12-ring-kept-over-reset", "the reply path is not set up again after a reset";
-    FramesKept = "f072-reply-frames-kept", "reply frames are not given back to the controller (sim:sas1068)";
     CountIgnored = "f063-count-ignored", "the transfer count of a reply is not looked at (sim:sas1068)";
     TerminatedIsDone = "f067-terminated-is-done", "IOC status TERMINATED counts as done (sim:sas1068)";
     AttributeDropped = "b19-attribute-dropped", "ORDERED is sent as SIMPLE";

@@ -56,10 +56,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             match (record.state, verdict) {
                 (State::Ended, _) if is_planted(Sabotage::TagLost) => {}
                 (State::Ended, _) => self.slots.release(slot),
-                (State::Pinned, Verdict::Drained) if is_planted(Sabotage::AnswerEndsCommands) => {
-                    record.state = State::Issued;
-                    self.enter(Phase::Ending(Failure::Aborted, After::Running));
-                }
                 (State::Pinned, Verdict::Drained) => unanswered = Some(ticket),
                 (State::Pinned, Verdict::Superseded) => record.state = State::Issued,
                 _ => {}

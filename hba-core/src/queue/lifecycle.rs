@@ -26,9 +26,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     pub fn quiesce(&mut self) -> Quiesced {
         if !self.is_gone() {
             self.enter(Phase::Stopped);
-            if is_planted(Sabotage::HomeBeforeReset) {
-                self.enter(Phase::Ending(Failure::Reset, After::Stopped));
-            }
         }
         self.drain = None;
         Quiesced { vector: self.vector }

@@ -341,7 +341,7 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
 
     #[inline]
     fn acknowledge(&mut self) {
-        if !self.spent.is_empty() && !is_planted(Sabotage::FramesKept) {
+        if !self.spent.is_empty() {
             self.give_back();
         }
     }

@@ -97,9 +97,7 @@ fn hunt_all(rig: &RigArgs, args: &SimArgs, output: &mut Output) -> Result<Exit, 
 
 fn hunt(bug: Sabotage) -> Result<Hunt, String> {
     let controller = match bug {
-        Sabotage::FramesKept | Sabotage::CountIgnored | Sabotage::TerminatedIsDone => {
-            ControllerSpec::SimSas1068
-        }
+        Sabotage::CountIgnored | Sabotage::TerminatedIsDone => ControllerSpec::SimSas1068,
         _ => ControllerSpec::SimDirect,
     };
     plant(Some(bug));
