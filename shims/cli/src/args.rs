@@ -174,7 +174,7 @@ pub struct SimArgs {
     /// Instead of seeds: every workload of N operations, every moment of a power cut, every outcome
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=6), conflicts_with_all = ["seeds", "seconds"])]
     pub exhaustive: Option<u32>,
-    /// Plant a bug for the campaign to find: its name, `list` for the names, `all` to hunt for each of them
+    /// Plant a bug for the campaign to find: its name, `list` for the names, `fast` or `all` to hunt for eight or each
     #[cfg(feature = "sabotage")]
     #[arg(long, value_name = "NAME")]
     pub sabotage: Option<String>,

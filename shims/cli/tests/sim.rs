@@ -99,25 +99,3 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         assert!(ran.stderr.contains(arguments[0]), "{}", ran.stderr);
     }
 }
-
-/// A campaign finds a planted bug, stores what failed, and that fails only while the bug is there.
-#[cfg(feature = "sabotage")]
-#[test]
-fn a_planted_bug_is_found_stored_and_replayed() {
-    let folder = TestFile::new("sabotage");
-    std::fs::create_dir(folder.path()).expect("a folder");
-    let ran = |arguments: &[&str]| {
-        let mut command = common::command();
-        let command = command.current_dir(folder.path()).args(DIRECT).args(arguments);
-        common::Ran::of(command.output().expect("the program starts"))
-    };
-    let found = ran(&["--profile", "power", "--sabotage", "p12-torn-block"]);
-    assert_eq!(found.code, Some(1), "{found:?}");
-    let again = found.stdout.lines().find_map(|line| line.strip_prefix("again:  hba sim "));
-    let file = again.and_then(|again| again.split("--replay ").nth(1)).expect("a file");
-    let file = file.split_whitespace().next().expect("a name");
-    assert_eq!(ran(&["--replay", file, "--sabotage", "p12-torn-block"]).code, Some(1));
-    assert_eq!(ran(&["--replay", file]).code, Some(0));
-    assert_eq!(ran(&["--sabotage", "no-bug"]).code, Some(2));
-    std::fs::remove_dir_all(folder.path()).expect("a folder");
-}
