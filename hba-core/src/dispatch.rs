@@ -219,6 +219,13 @@ pub fn class(cdb: &Cdb) -> Class {
     }
 }
 
+/// The class for `cdb` if the operation code tells it.
+#[inline]
+pub(crate) fn short_class(cdb: &Cdb) -> Option<Class> {
+    let opcode = cdb.opcode();
+    if opcode == Opcode::VARIABLE_LENGTH { None } else { Some(CLASSES[usize::from(opcode.0)]) }
+}
+
 /// The classes of [`TABLE`], one byte each.
 static CLASSES: [Class; 256] = {
     let mut classes = [Class::Vendor; 256];
@@ -246,6 +253,11 @@ impl ClassTimeouts {
     #[inline]
     pub const fn of(&self, class: Class) -> Timeout {
         self.0[class as usize]
+    }
+
+    /// All of them, in nanoseconds.
+    pub(crate) fn nanos(&self) -> [u64; Class::COUNT] {
+        self.0.map(Timeout::nanos)
     }
 
     /// The same with another time-out for `class`; [`Timeout::BY_CLASS`] changes nothing.

@@ -74,31 +74,52 @@ impl RegisterWrite {
     }
 }
 
-/// One write of a register pair; see [`Registers::write64`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "the device does not see the command until this word is written"]
-pub struct RegisterWrite64 {
-    /// Where the low word goes.
-    pub offset: RegOffset,
-    /// What.
-    pub value: u64,
-}
-
 /// A write of one register or of a pair, whichever the controller takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the device does not see the command until this word is written"]
-pub enum WordWrite {
-    /// One register.
-    Bits32(RegisterWrite),
-    /// A pair.
-    Bits64(RegisterWrite64),
+pub struct WordWrite {
+    /// What. One register takes bits 31:0.
+    pub value: u64,
+    /// Where the low word goes, and in a bit that no offset has, whether it is a pair.
+    place: u32,
+}
+
+impl WordWrite {
+    const PAIR: u32 = 1 << 31;
+
+    /// A write of one register.
+    pub const fn one(offset: RegOffset, value: u32) -> Self {
+        Self { value: value as u64, place: offset.0 & !Self::PAIR }
+    }
+
+    /// A write of the pair whose low word is at `offset`; see [`Registers::write64`].
+    pub const fn pair(offset: RegOffset, value: u64) -> Self {
+        Self { value, place: offset.0 | Self::PAIR }
+    }
+
+    /// The same write of another value.
+    #[inline]
+    pub const fn with_value(self, value: u64) -> Self {
+        Self { value, ..self }
+    }
+
+    /// Where the low word goes.
+    pub const fn offset(self) -> RegOffset {
+        RegOffset(self.place & !Self::PAIR)
+    }
+
+    /// Whether bits 63:32 go to the register behind it.
+    pub const fn is_pair(self) -> bool {
+        self.place & Self::PAIR != 0
+    }
 }
 
 impl HostWrite for WordWrite {
     fn write_to(self, registers: &mut dyn Registers) {
-        match self {
-            Self::Bits32(write) => write.write(registers),
-            Self::Bits64(RegisterWrite64 { offset, value }) => registers.write64(offset, value),
+        if self.is_pair() {
+            registers.write64(self.offset(), self.value);
+        } else {
+            registers.write32(self.offset(), self.value as u32);
         }
     }
 }

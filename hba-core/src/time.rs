@@ -30,6 +30,12 @@ impl Instant {
         self.0
     }
 
+    /// `nanos` later. Wraps after 584 years.
+    #[inline]
+    pub(crate) const fn wrapping_after(self, nanos: u64) -> Self {
+        Self(self.0.wrapping_add(nanos))
+    }
+
     /// How long after `earlier` this is; zero when it is not after.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -77,10 +83,14 @@ impl Timeout {
         Duration::from_millis(self.0 as u64)
     }
 
+    pub(crate) const fn nanos(self) -> u64 {
+        self.0 as u64 * 1_000_000
+    }
+
     /// When a command that begins at `now` is out of time. Wraps after 584 years.
     #[inline]
     pub(crate) const fn after(self, now: Instant) -> Instant {
-        Instant(now.0.wrapping_add(self.0 as u64 * 1_000_000))
+        now.wrapping_after(self.nanos())
     }
 }
 

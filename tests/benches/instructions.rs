@@ -12,16 +12,16 @@
 use core::hint::black_box;
 use std::process::ExitCode;
 
-use hba_core::command::{Cookie, Nexus, Rejected, Request, TargetId, Transfer};
+use hba_core::command::{Rejected, Request};
 use hba_core::queue::{Batch, CommandHandle, IoQueue, Serviced, Submitted, Vector};
 use hba_core::register::RegisterWrite;
 use hba_core::time::Instant;
+use hba_tests::caller::Caller;
 use hba_tests::register_bank::{BankAdapter, BankFifo, Pages, RegisterBank, message_words};
 use mpt_backend::mpi1::{Mpi1Config, Mpi1Queue};
 use mpt_backend::wire::message::Function;
 use mpt_backend::wire::scsi_io::{ScsiIoReply, ScsiState};
-use scsi_proto::command::{self, Access, Command, TestUnitReady};
-use scsi_proto::{Lba, Lun, Status};
+use scsi_proto::Status;
 use zerocopy::FromZeros;
 
 /// What is repeated.
@@ -43,6 +43,12 @@ const SCENARIOS: [Scenario; 5] = [
     Scenario { name: "no-data-32", depth: 32, segments: 0, fails: false },
     Scenario { name: "sense-32", depth: 32, segments: 1, fails: true },
 ];
+
+impl Scenario {
+    fn caller(self) -> Caller {
+        Caller::new(Pages::scattered(self.segments), 1)
+    }
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -68,7 +74,7 @@ fn main() -> ExitCode {
 fn core(scenario: Scenario, rounds: usize) -> u64 {
     let (mut device, mut adapter) = Device::new(scenario);
     let queue = adapter.queue_mut(Vector(0)).expect("there is one");
-    let mut caller = Caller::new(scenario);
+    let mut caller = scenario.caller();
     // Larger than the depth, so that each pass ends with an empty read.
     let mut batch = Batch::new(2 * scenario.depth);
     let mut sum = 0;
@@ -94,7 +100,7 @@ fn core(scenario: Scenario, rounds: usize) -> u64 {
 /// there before.
 fn harness(scenario: Scenario, rounds: usize) -> u64 {
     let (mut device, _adapter) = Device::new(scenario);
-    let mut caller = Caller::new(scenario);
+    let mut caller = scenario.caller();
     let sense: &[u8] = &[0; 18][..if scenario.fails { 18 } else { 0 }];
     let done: Vec<_> =
         (0..scenario.depth as u64).map(|n| (n, 4096u32, sense, caller.data)).collect();
@@ -133,37 +139,6 @@ fn service(queue: &mut Queue, batch: &mut Batch<Pages>) -> Serviced<()> {
     queue.service(batch)
 }
 
-/// Makes requests for blocks all over the disk.
-struct Caller {
-    lba: u32,
-    cookie: u64,
-    data: Pages,
-    length: u32,
-}
-
-impl Caller {
-    fn new(scenario: Scenario) -> Self {
-        let data = Pages::scattered(scenario.segments);
-        Self { lba: 1, cookie: 0, data, length: 4096 * scenario.segments }
-    }
-
-    #[inline(never)]
-    fn request(&mut self) -> Request<Pages> {
-        self.lba = self.lba.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        self.cookie += 1;
-        let lba = Lba(u64::from(self.lba >> 3));
-        let (cdb, transfer) = match self.length {
-            0 => (TestUnitReady::default().cdb(), Transfer::NONE),
-            length => {
-                let cdb = command::read(lba, length / 512, Access::default());
-                (cdb.expect("a 32-bit address is in range"), Transfer::from_device(length))
-            }
-        };
-        let nexus = Nexus::new(TargetId::new(1), Lun::ZERO);
-        black_box(Request::new(nexus, cdb, transfer, self.data, Cookie(self.cookie)))
-    }
-}
-
 /// The controller, and how it ends commands.
 struct Device {
     bank: RegisterBank,
@@ -180,7 +155,7 @@ impl Device {
         let (mut bank, mut adapter) = RegisterBank::brought_up(Mpi1Config::default());
         let reply = if scenario.fails { check_condition() } else { Vec::new() };
         let reply_frame = bank.take_free_frame();
-        let mut caller = Caller::new(scenario);
+        let mut caller = scenario.caller();
         let queue = adapter.queue_mut(Vector(0)).expect("there is one");
         let warm_up = submit(queue, caller.request(), Instant::ZERO).expect("there is room");
         let frame = warm_up.doorbell.value;

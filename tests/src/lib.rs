@@ -3,6 +3,7 @@
 extern crate alloc;
 
 pub mod async_bank;
+pub mod caller;
 pub mod fuzz;
 pub mod naive;
 pub mod non_coherent;

@@ -16,5 +16,5 @@ pub use mapper::{
     DmaMapper, MapDirection, Mapped, MapperCounters, MappingId, NotPrepared, PrepareError,
     PrepareRefused, Route, Unfit,
 };
-pub use region::{Coherent, DmaRegion, DmaSync, DmaView, WordsMut};
+pub use region::{Coherent, DmaRecords, DmaRegion, DmaSync, DmaView, PairMut, RecordMut, WordsMut};
 pub use scatter::{Elements, ScatterError, SegmentLimits};

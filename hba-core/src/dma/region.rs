@@ -189,6 +189,103 @@ impl DmaRegion {
     }
 }
 
+/// A region as records of `BYTES` bytes, a multiple of 8: an index is one comparison where an offset is three.
+///
+/// # Panics
+///
+/// An index beyond the last whole record is a bug in the driver and panics, as an offset outside a region does.
+#[derive(Debug)]
+pub struct DmaRecords<const BYTES: usize> {
+    region: DmaRegion,
+    count: usize,
+}
+
+impl<const BYTES: usize> DmaRecords<BYTES> {
+    /// As many whole records as `region` holds.
+    pub const fn new(region: DmaRegion) -> Self {
+        const { assert!(BYTES > 0 && BYTES.is_multiple_of(DmaRegion::ALIGN), "records are aligned") };
+        let count = region.len / BYTES;
+        Self { region, count }
+    }
+
+    /// Records.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The address of a record as the device sees it.
+    #[inline]
+    pub const fn bus_of(&self, index: usize) -> BusAddr {
+        self.region.bus.offset((index * BYTES) as u64)
+    }
+
+    /// The region as a whole.
+    pub const fn region_mut(&mut self) -> &mut DmaRegion {
+        &mut self.region
+    }
+
+    /// The first `N` 32-bit words of a record.
+    #[inline]
+    #[track_caller]
+    pub fn record_mut<const N: usize>(&mut self, index: usize) -> RecordMut<'_, N> {
+        const { assert!(4 * N <= BYTES, "the words lie in the record") };
+        RecordMut { at: self.at(index).cast(), region: PhantomData }
+    }
+
+    /// The first eight bytes of a record, to be read and written whole.
+    #[inline]
+    #[track_caller]
+    pub fn pair_mut(&mut self, index: usize) -> PairMut<'_> {
+        PairMut { at: self.at(index).cast(), region: PhantomData }
+    }
+
+    /// The same, or `None` beyond the last record.
+    #[inline]
+    pub fn get_pair(&mut self, index: usize) -> Option<PairMut<'_>> {
+        if index < self.count { Some(self.pair_mut(index)) } else { None }
+    }
+
+    #[inline]
+    #[track_caller]
+    fn at(&self, index: usize) -> NonNull<u8> {
+        if index >= self.count {
+            out_of_region(BYTES, index.saturating_mul(BYTES), self.region.len);
+        }
+        // SAFETY: index < count, so the record lies in the region, which is aligned as records are.
+        unsafe { self.region.base.add(index * BYTES) }
+    }
+}
+
+/// The first `N` words of a record, to be written one by one; see [`DmaRecords::record_mut`].
+#[derive(Debug)]
+pub struct RecordMut<'a, const N: usize> {
+    at: NonNull<u32>,
+    region: PhantomData<&'a mut DmaRegion>,
+}
+
+/// Eight bytes of a region that the device writes at once, or in two halves.
+#[derive(Debug)]
+pub struct PairMut<'a> {
+    at: NonNull<u64>,
+    region: PhantomData<&'a mut DmaRegion>,
+}
+
+impl PairMut<'_> {
+    /// Reads both words once, the first one in bits 31:0. A machine without 64-bit loads reads them one by one.
+    #[inline]
+    pub fn load(&self) -> u64 {
+        // SAFETY: made from a record in a region.
+        u64::from_le(unsafe { self.at.read_volatile() })
+    }
+
+    /// Writes both words.
+    #[inline]
+    pub fn store(&mut self, value: u64) {
+        // SAFETY: made from a record in a region, which is borrowed for this.
+        unsafe { self.at.write_volatile(value.to_le()) };
+    }
+}
+
 /// A range of memory that the device writes and any number of owners on the CPU side read: reply frames that a controller
 /// may put before any of several vectors.
 ///
@@ -242,6 +339,24 @@ impl<const N: usize> WordsMut<'_, N> {
         const { assert!(I < N, "the word lies in the window") };
         // SAFETY: I < N, and the window was checked for N words.
         unsafe { self.at.add(I).write_volatile(word.to_le()) };
+    }
+}
+
+impl<const N: usize> RecordMut<'_, N> {
+    /// Writes word `I`, in the byte order of the wire. That it lies in the record is checked when this is compiled.
+    #[inline]
+    pub fn put<const I: usize>(&mut self, word: u32) {
+        const { assert!(I < N, "the word lies in the record") };
+        // SAFETY: I < N, and the record has N words.
+        unsafe { self.at.add(I).write_volatile(word.to_le()) };
+    }
+
+    /// Writes words `I` and `I + 1`, `I` even, with one store where the machine has one. `pair` has the first in bits 31:0.
+    #[inline]
+    pub fn put_pair<const I: usize>(&mut self, pair: u64) {
+        const { assert!(I + 1 < N && I.is_multiple_of(2), "an aligned pair in the record") };
+        // SAFETY: I + 1 < N; records are aligned to eight bytes and I is even.
+        unsafe { self.at.add(I).cast::<u64>().write_volatile(pair.to_le()) };
     }
 }
 

@@ -12,6 +12,8 @@ pub struct SegmentLimits {
     boundary: u64,
     /// The longest element that is never cut: 0 where a boundary may cut any.
     uncut_max: u32,
+    /// Bytes from the window's first address to the last one at which any uncut element fits.
+    uncut_span: u64,
 }
 
 impl SegmentLimits {
@@ -19,8 +21,20 @@ impl SegmentLimits {
     /// an endless list), that cross no multiple of `boundary` bytes, a power of two or 0 for no such rule.
     pub const fn new(window: DmaWindow, element_max: u32, boundary: u64) -> Self {
         let element_max = if element_max == 0 { 1 } else { element_max };
-        let uncut_max = if boundary == 0 { element_max } else { 0 };
-        Self { window, element_max, boundary, uncut_max }
+        let (first, last) = (window.first().raw(), window.last().raw());
+        let span = last.wrapping_sub(first).checked_sub(element_max as u64);
+        let (uncut_max, uncut_span) = match span {
+            Some(span) if boundary == 0 && !window.is_empty() => (element_max, span),
+            _ => (0, 0),
+        };
+        Self { window, element_max, boundary, uncut_max, uncut_span }
+    }
+
+    /// Whether `element` is one as it is, in two comparisons; `false` says nothing.
+    #[inline]
+    const fn takes_uncut(&self, element: Segment) -> bool {
+        let at = element.addr.raw().wrapping_sub(self.window.first().raw());
+        element.len <= self.uncut_max && at <= self.uncut_span
     }
 }
 
@@ -71,15 +85,15 @@ impl<'a> Elements<'a> {
         Ok(Some(element))
     }
 
-    /// The only element, where the first segment makes the whole transfer as it is: the usual case, decided at once.
+    /// The only element, where the first segment makes the whole transfer as it is and does not lie near the end of the
+    /// window: the usual case, decided at once.
     ///
     /// To be asked before anything was taken. `None` says nothing.
     #[inline]
     pub fn single(&self) -> Option<Segment> {
         let element = Segment::new(self.segments.as_slice().first()?.addr, self.missing);
         let held = self.missing.wrapping_sub(1) < self.segments.as_slice().first()?.len;
-        let plain = self.missing <= self.limits.uncut_max;
-        if held && plain && self.limits.window.contains(element) { Some(element) } else { None }
+        if held && self.limits.takes_uncut(element) { Some(element) } else { None }
     }
 
     /// The segments themselves, where each makes one element as it is and together they make the whole transfer: the
@@ -90,8 +104,10 @@ impl<'a> Elements<'a> {
         let segments = self.segments.as_slice();
         let (mut total, mut end) = (0u64, None);
         for segment in segments {
-            let fits = segment.len.wrapping_sub(1) < self.limits.uncut_max;
-            if !fits || end == Some(segment.addr.raw()) || !self.limits.window.contains(*segment) {
+            if segment.len == 0
+                || end == Some(segment.addr.raw())
+                || !self.limits.takes_uncut(*segment)
+            {
                 return None;
             }
             total += u64::from(segment.len);

@@ -7,12 +7,14 @@ mod task;
 
 pub use control::{BringUp, BringUpError, ControlPort, Polled, PortEvent, Start, TargetInfo};
 pub use memory::{MemoryFault, MemoryPlan, RegionPlan, check_memory};
-pub use reply::{BadReply, Delivery, Detail, Message, Reply, Transferred};
+pub use reply::{
+    BadReply, Delivery, Detail, Disowned, Glance, Message, Reply, Transferred, Unclaimed,
+};
 pub use task::{NoResources, TaskManagement, TaskManagementId, TaskManagementResult};
 
 use crate::command::Command;
 pub use crate::command::Unsendable;
-use crate::dma::Elements;
+use crate::dma::{Elements, Segment};
 pub use crate::name::{Generation, Tag, WireTag};
 use crate::register::HostWrite;
 
@@ -43,8 +45,40 @@ pub trait QueuePort {
         elements: Elements<'_>,
     ) -> Result<Self::Doorbell, Unsendable>;
 
+    /// Whether [`Self::glance`] looks. The common path then keeps nothing of the rare ones.
+    const GLANCES: bool = false;
+
+    /// As [`Self::prepare`] for a command with one element of data, where the port can do it without calling anything.
+    ///
+    /// `None`, and nothing written that matters: [`Self::prepare`] is asked then.
+    #[inline]
+    fn prepare_single(
+        &mut self,
+        _name: WireTag,
+        _command: &Command,
+        _element: Segment,
+    ) -> Option<Self::Doorbell> {
+        None
+    }
+
+    /// Takes the next reply if it is the usual one, and only a look tells that.
+    #[inline]
+    fn glance(&mut self) -> Glance {
+        Glance::Other
+    }
+
     /// Takes the next reply that the device posted.
     fn next_reply(&mut self) -> Reply;
+
+    /// The last success or detail names no command that the device has, and how that is to be counted; what else follows
+    /// is the port's.
+    #[cold]
+    fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
+        match why {
+            Unclaimed::NoSlot => Disowned::Bad(BadReply::UnknownTag { raw: u32::from(name.tag.0) }),
+            Unclaimed::NeverIssued | Unclaimed::Ended => Disowned::Stale,
+        }
+    }
 
     /// The particulars of the last [`Reply::Detail`].
     fn detail(&self) -> &Detail;

@@ -24,6 +24,37 @@ pub enum Reply {
     Gone,
 }
 
+/// What [`QueuePort::glance`](super::QueuePort::glance) found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance {
+    /// Nothing; the queue is empty for now.
+    Empty,
+    /// GOOD, every byte moved: taken.
+    Success(WireTag),
+    /// Not looked at, or anything else: still there for [`QueuePort::next_reply`](super::QueuePort::next_reply).
+    Other,
+}
+
+/// Why a reply that names a slot ends no command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unclaimed {
+    /// There is no such slot.
+    NoSlot,
+    /// The slot was not issued since the device was reset: nothing that it was sent can be answered so.
+    NeverIssued,
+    /// A command had the slot and has ended: a reply that came late, or twice.
+    Ended,
+}
+
+/// What [`QueuePort::disown`](super::QueuePort::disown) makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disowned {
+    /// A reply of an earlier use of its slot.
+    Stale,
+    /// A reply that breaks the protocol.
+    Bad(BadReply),
+}
+
 /// A reply that breaks the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -20,11 +20,34 @@ const MESSAGES: usize = 4;
 /// The capacity is the budget of a pass. Memory is allocated once, here; passes and [`Self::drain`] allocate nothing.
 #[derive(Debug)]
 pub struct Batch<D> {
-    completions: Vec<(Completion<D>, u8)>,
-    /// One buffer for each completion, written for those that have sense data only.
-    sense: Box<[[u8; SENSE_MAX]]>,
+    completions: Vec<Completion<D>>,
+    senses: Senses,
+    /// The first completion that has sense data; beyond all while none has.
+    first_sense: usize,
     messages: Vec<Message>,
     capacity: usize,
+}
+
+/// The sense data of a batch.
+#[derive(Debug)]
+struct Senses {
+    /// One buffer for each completion, written for those that have sense data only.
+    buffers: Box<[[u8; SENSE_MAX]]>,
+    /// Bytes in each, meaningful from the first that has any on.
+    lengths: Box<[u8]>,
+}
+
+impl Senses {
+    /// The sense data of completion `at`, which has some, and the next completion that has any.
+    #[cold]
+    #[inline(never)]
+    fn of(&self, at: usize) -> (&[u8], usize) {
+        let rest = self.lengths.get(at + 1..).unwrap_or(&[]);
+        let next = rest.iter().position(|length| *length > 0);
+        let length = self.lengths.get(at).copied().unwrap_or(0);
+        let sense = self.buffers.get(at).and_then(|sense| sense.get(..usize::from(length)));
+        (sense.unwrap_or(&[]), next.map_or(usize::MAX, |next| at + 1 + next))
+    }
 }
 
 impl<D> Batch<D> {
@@ -33,7 +56,11 @@ impl<D> Batch<D> {
         let capacity = capacity.max(1);
         Self {
             completions: Vec::with_capacity(capacity),
-            sense: vec![[0; SENSE_MAX]; capacity].into_boxed_slice(),
+            senses: Senses {
+                buffers: vec![[0; SENSE_MAX]; capacity].into_boxed_slice(),
+                lengths: vec![0; capacity].into_boxed_slice(),
+            },
+            first_sense: usize::MAX,
             messages: Vec::with_capacity(MESSAGES),
             capacity,
         }
@@ -58,7 +85,9 @@ impl<D> Batch<D> {
     ///
     /// What the iterator has not yielded when it is dropped is dropped too, its data memory included.
     pub fn drain(&mut self) -> Drain<'_, D> {
-        Drain { completions: self.completions.drain(..), sense: &self.sense, at: 0 }
+        let next_sense = core::mem::replace(&mut self.first_sense, usize::MAX);
+        let Self { completions, senses, .. } = self;
+        Drain { completions: completions.drain(..), senses, at: 0, next_sense }
     }
 
     /// Takes the messages out. They must reach [`Control::handle_message`](crate::control::Control::handle_message).
@@ -74,29 +103,39 @@ impl<D> Batch<D> {
     /// Replies that a pass may take: each adds one completion or one message at most.
     #[inline]
     pub(super) fn room(&self) -> usize {
-        if self.messages.len() < MESSAGES { self.capacity - self.completions.len() } else { 0 }
+        self.capacity - self.completions.len()
     }
 
-    /// Messages that still fit; unlimited replies of other kinds may come between them.
-    pub(super) fn message_room(&self) -> usize {
-        if self.messages.len() < MESSAGES { usize::MAX } else { 0 }
+    #[inline]
+    pub(super) fn has_message_room(&self) -> bool {
+        self.messages.len() < MESSAGES
     }
 
     #[inline]
     pub(super) fn push(&mut self, completion: Completion<D>) {
         debug_assert!(self.completions.len() < self.capacity);
-        self.completions.push((completion, 0));
+        self.completions.push(completion);
     }
 
     /// The sense buffer of the completion that [`Self::push_with_sense`] adds next.
     pub(super) fn sense_buffer(&mut self) -> &mut [u8; SENSE_MAX] {
         let next = self.completions.len().min(self.capacity - 1);
-        &mut self.sense[next]
+        &mut self.senses.buffers[next]
     }
 
     pub(super) fn push_with_sense(&mut self, completion: Completion<D>, sense_len: u8) {
         debug_assert!(self.completions.len() < self.capacity);
-        self.completions.push((completion, sense_len));
+        if sense_len > 0 {
+            let at = self.completions.len();
+            if self.first_sense == usize::MAX {
+                self.first_sense = at;
+                self.senses.lengths.fill(0);
+            }
+            if let Some(length) = self.senses.lengths.get_mut(at) {
+                *length = sense_len;
+            }
+        }
+        self.completions.push(completion);
     }
 
     pub(super) fn push_message(&mut self, message: Message) {
@@ -107,9 +146,11 @@ impl<D> Batch<D> {
 /// The completions of a batch; see [`Batch::drain`].
 #[derive(Debug)]
 pub struct Drain<'a, D> {
-    completions: vec::Drain<'a, (Completion<D>, u8)>,
-    sense: &'a [[u8; SENSE_MAX]],
+    completions: vec::Drain<'a, Completion<D>>,
+    senses: &'a Senses,
     at: usize,
+    /// The next completion that has sense data.
+    next_sense: usize,
 }
 
 /// One completion with its sense data.
@@ -139,13 +180,13 @@ impl<'a, D> Iterator for Drain<'a, D> {
 
     #[inline]
     fn next(&mut self) -> Option<Done<'a, D>> {
-        let (completion, len) = self.completions.next()?;
+        let completion = self.completions.next()?;
         let at = self.at;
         self.at += 1;
-        let sense = match len {
-            0 => &[][..],
-            len => self.sense.get(at).and_then(|s| s.get(..usize::from(len))).unwrap_or(&[]),
-        };
+        let mut sense: &'a [u8] = &[];
+        if at == self.next_sense {
+            (sense, self.next_sense) = self.senses.of(at);
+        }
         Some(Done { completion, sense })
     }
 

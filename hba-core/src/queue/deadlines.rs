@@ -27,14 +27,8 @@ impl Deadlines {
     #[inline]
     pub(super) fn arm(&mut self, expires: Instant) {
         if expires < self.earliest {
-            self.advance(expires);
+            self.earliest = expires;
         }
-    }
-
-    /// Rare: most commands end after those that were armed before them.
-    #[cold]
-    fn advance(&mut self, expires: Instant) {
-        self.earliest = expires;
     }
 
     /// A time before which no deadline passes; `None` when nothing is armed.

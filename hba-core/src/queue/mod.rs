@@ -29,17 +29,19 @@ use crate::command::{
     Command, Completion, Cookie, Failure, LengthCheck, LengthMismatch, Outcome, Refusal, Rejected,
     Request, Transfer,
 };
-use crate::dispatch::{self, ClassTimeouts};
+use crate::dispatch::{self, Class, ClassTimeouts};
 use crate::dma::{DataBuffer, Elements, SegmentLimits};
 use crate::durability::{Kind, Record};
 use crate::limits::Limits;
-use crate::port::{BadReply, Delivery, QueuePort, Reply, Transferred, WireTag};
+use crate::port::{
+    Delivery, Disowned, Glance, QueuePort, Reply, Tag, Transferred, Unclaimed, WireTag,
+};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::sync;
 use crate::time::{Instant, Timeout};
 use deadlines::Deadlines;
-use scsi_proto::{Direction, Status};
-use slots::{Finished, Slots, generation_mask};
+use scsi_proto::{Cdb, Direction, Status};
+use slots::{Finished, Slots, State, generation_mask};
 
 /// The queue of one vector.
 ///
@@ -56,7 +58,8 @@ pub struct IoQueue<P: QueuePort, D: DataBuffer> {
     accepted: u64,
     phase: Phase,
     drain: Option<DrainRequest>,
-    timeouts: ClassTimeouts,
+    /// Nanoseconds, by [`Class`].
+    timeouts: [u64; Class::COUNT],
     vector: Vector,
     counters: Counters,
     /// What was written, and what the device said of that.
@@ -84,6 +87,19 @@ enum After {
     Stopped,
     Serving,
     Running,
+    Gone,
+}
+
+/// How a pass goes on.
+#[derive(Clone, Copy)]
+enum Next {
+    /// There may be more.
+    Any,
+    /// There is nothing.
+    None,
+    /// There may be more, for which the batch has no room.
+    Full,
+    /// The device left the bus.
     Gone,
 }
 
@@ -128,7 +144,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             accepted: 0,
             phase: Phase::Stopped,
             drain: None,
-            timeouts,
+            timeouts: timeouts.nanos(),
             vector,
             counters: Counters::default(),
             record: Record::new(),
@@ -145,6 +161,46 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     /// [`Rejected`] with the reason and the whole request; nothing else has happened.
     #[inline]
     pub fn submit(
+        &mut self,
+        request: Request<D>,
+        now: Instant,
+    ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
+        // A read that needs nothing special is written in here, and calls nothing: everything else goes the long way.
+        let Command { transfer, cdb, .. } = &request.command;
+        let usual = request.check == LengthCheck::Off
+            && transfer.direction == Direction::FromDevice
+            && u64::from(transfer.length) < self.accepted;
+        if usual
+            && let Some(name) = self.slots.next_name(Self::MASK)
+            && let Some(element) =
+                Elements::new(request.data.segments(), transfer.length, &self.segments).single()
+            && let Some(expires) = self.expiry(cdb, request.timeout, now)
+            && let Some(doorbell) = self.port.prepare_single(name, &request.command, element)
+            && let Some(slot) = self.slots.record_mut(name.tag.0)
+        {
+            let (handle, next) = slot.take(name, request, expires);
+            self.slots.issue(next);
+            self.deadlines.arm(expires);
+            self.counters.submitted += 1;
+            sync::publish();
+            return Ok(Submitted { doorbell, handle, mismatch: None });
+        }
+        self.submit_any(request, now)
+    }
+
+    /// When a command that begins now is out of time, if the operation code is all that its class takes.
+    #[inline]
+    fn expiry(&self, cdb: &Cdb, timeout: Timeout, now: Instant) -> Option<Instant> {
+        if timeout == Timeout::BY_CLASS {
+            let class = dispatch::short_class(cdb)?;
+            return Some(now.wrapping_after(self.timeouts[class as usize]));
+        }
+        Some(timeout.after(now))
+    }
+
+    /// [`Self::submit`], whatever the request is.
+    #[inline(never)]
+    fn submit_any(
         &mut self,
         request: Request<D>,
         now: Instant,
@@ -176,18 +232,14 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
                 return Err(self.reject(Refusal::Unsendable(reason), request));
             }
         };
-        let timeout = match request.timeout {
-            Timeout::BY_CLASS => self.timeouts.of(dispatch::class(&command.cdb)),
-            timeout => timeout,
+        let expires = match request.timeout {
+            Timeout::BY_CLASS => {
+                now.wrapping_after(self.timeouts[dispatch::class(&command.cdb) as usize])
+            }
+            timeout => timeout.after(now),
         };
-        slot.cookie = request.cookie;
-        slot.nexus = command.nexus;
-        slot.length = command.transfer.length;
-        slot.expires = timeout.after(now);
-        slot.data = Some(request.data);
-        self.deadlines.arm(slot.expires);
-        let handle = CommandHandle { slot: name.tag.0, generation: slot.generation };
-        let next = slot.issue();
+        self.deadlines.arm(expires);
+        let (handle, next) = slot.take(name, request, expires);
         self.slots.issue(next);
         self.counters.submitted += 1;
         sync::publish();
@@ -215,6 +267,16 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     /// Takes what the device posted, at most as much as `batch` has room for.
     pub fn service(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
+        // Running: the one comparison that the common path pays.
+        if self.accepted != 0 {
+            return self.harvest(batch);
+        }
+        self.service_closed(batch)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn service_closed(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
         match self.phase {
             Phase::Running | Phase::Serving => self.harvest(batch),
             Phase::Ending(failure, after) => self.end_all(failure, after, batch),
@@ -272,6 +334,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     /// Compares CDB and transfer length first, then submits as if that had not been asked for.
     #[cold]
+    #[inline(never)]
     fn submit_compared(
         &mut self,
         request: Request<D>,
@@ -287,7 +350,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if let (Some(mismatch), LengthCheck::Refuse(_)) = (mismatch, check) {
             return Err(self.reject(Refusal::Length(mismatch), request));
         }
-        match self.submit(request.with_check(LengthCheck::Off), now) {
+        match self.submit_any(request.with_check(LengthCheck::Off), now) {
             Ok(submitted) => Ok(Submitted { mismatch, ..submitted }),
             Err(Rejected { reason, request }) => {
                 Err(Rejected { reason, request: request.with_check(check) })
@@ -309,6 +372,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     }
 
     #[cold]
+    #[inline(never)]
     fn unacceptable(&self, length: u32) -> Refusal {
         match self.phase {
             Phase::Running => Refusal::TransferTooLong { length, permitted: self.transfer_max },
@@ -318,51 +382,113 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     }
 
     #[cold]
+    #[inline(never)]
     fn reject(&mut self, reason: Refusal, request: Request<D>) -> Rejected<D> {
         self.counters.rejected += 1;
         Rejected { reason, request }
     }
 
-    #[inline]
+    // Called from two places, of which one is rare.
+    #[inline(always)]
     fn harvest(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
-        let mut budget = batch.room();
-        let mut more = true;
-        while budget > 0 {
-            budget -= 1;
-            match self.port.next_reply() {
-                Reply::Success(name) => self.complete_good(name, batch),
-                Reply::Empty => {
-                    more = false;
-                    break;
+        for _ in 0..batch.room() {
+            let next = match self.port.glance() {
+                Glance::Success(name) => {
+                    self.complete_good(name, batch);
+                    continue;
                 }
-                Reply::Detail(name) => self.complete_detail(name, batch),
-                Reply::Message => {
-                    batch.push_message(*self.port.message());
-                    budget = budget.min(batch.message_room());
-                }
-                Reply::Bad(bad) => self.counters.count_bad(bad),
+                Glance::Empty => return self.end_pass(false),
+                Glance::Other if P::GLANCES => self.take_next(batch),
+                Glance::Other if !batch.has_message_room() => Next::Full,
+                Glance::Other => match self.port.next_reply() {
+                    Reply::Success(name) => {
+                        self.complete_good(name, batch);
+                        continue;
+                    }
+                    Reply::Empty => return self.end_pass(false),
+                    other => self.take(&other, batch),
+                },
+            };
+            match next {
+                Next::Any => {}
+                Next::None => return self.end_pass(false),
+                Next::Full => break,
                 // Neither is the reply path empty nor would anybody see an acknowledge.
-                Reply::Gone => {
+                Next::Gone => {
                     return Serviced { ack: None, more: false, drained: None, gone: true };
                 }
             }
         }
-        more |= is_planted(Sabotage::MoreForEver);
+        self.end_pass(true)
+    }
+
+    #[inline]
+    fn end_pass(&mut self, more: bool) -> Serviced<P::Ack> {
+        let more = more || is_planted(Sabotage::MoreForEver);
         let drained = if self.drain.is_some() && !more { self.answer_drain() } else { None };
         Serviced { ack: Some(self.port.acknowledge()), more, drained, gone: false }
     }
 
-    #[inline]
+    /// Takes the next reply of a port that glances, where a message would have room. Apart, so that the loop has few values
+    /// to keep.
+    #[cold]
+    #[inline(never)]
+    fn take_next(&mut self, batch: &mut Batch<D>) -> Next {
+        if !batch.has_message_room() {
+            return Next::Full;
+        }
+        match self.port.next_reply() {
+            Reply::Success(name) => {
+                self.complete_good(name, batch);
+                Next::Any
+            }
+            Reply::Empty => Next::None,
+            other => self.take(&other, batch),
+        }
+    }
+
+    /// Takes anything but the end of a command that went well.
+    #[cold]
+    #[inline(never)]
+    fn take(&mut self, reply: &Reply, batch: &mut Batch<D>) -> Next {
+        match *reply {
+            Reply::Detail(name) => self.complete_detail(name, batch),
+            Reply::Message => batch.push_message(*self.port.message()),
+            Reply::Bad(bad) => self.counters.count_bad(bad),
+            Reply::Gone => return Next::Gone,
+            Reply::Success(_) | Reply::Empty => {}
+        }
+        Next::Any
+    }
+
+    // The usual call of two.
+    #[inline(always)]
     fn complete_good(&mut self, name: WireTag, batch: &mut Batch<D>) {
-        let WireTag { tag, generation } = name;
-        let Some(finished) = self.slots.finish_named(name, Self::MASK) else {
-            return self.stale(WireTag { tag, generation });
+        let Some(finished) = self.slots.take_named(name, Self::MASK) else {
+            return self.complete_rare(name, batch);
         };
+        self.push_good(name.tag, finished, batch);
+        self.slots.recycle(name.tag, Self::MASK);
+    }
+
+    /// The command is being aborted, or there is none.
+    #[cold]
+    #[inline(never)]
+    fn complete_rare(&mut self, name: WireTag, batch: &mut Batch<D>) {
+        let found = self.slots.find(name).is_some();
+        match if found { self.slots.finish(name.tag.0) } else { None } {
+            Some(finished) => self.push_good(name.tag, finished, batch),
+            None => self.stale(name),
+        }
+    }
+
+    #[inline]
+    fn push_good(&mut self, tag: Tag, finished: Finished<D>, batch: &mut Batch<D>) {
         self.counters.completed += 1;
         let Finished { data, cookie, length, generation } = finished;
         batch.push(Completion {
             cookie,
-            handle: CommandHandle { slot: name.tag.0, generation },
+            handle: CommandHandle { slot: tag.0, generation },
             data,
             outcome: Outcome::Status(Status::GOOD),
             transferred: length,
@@ -370,7 +496,6 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         });
     }
 
-    #[cold]
     fn complete_detail(&mut self, name: WireTag, batch: &mut Batch<D>) {
         let Some(record) = self.slots.find(name) else { return self.stale(name) };
         let (length, notes, nexus) = (record.length, record.notes, record.nexus);
@@ -412,17 +537,22 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     }
 
     #[cold]
+    #[inline(never)]
     fn stale(&mut self, name: WireTag) {
-        if name.tag.0 < self.slots.depth() {
-            self.counters.stale += 1;
-        } else {
-            self.counters.count_bad(BadReply::UnknownTag { raw: u32::from(name.tag.0) });
+        let why = match self.slots.record(name.tag.0).map(|record| record.state) {
+            None => Unclaimed::NoSlot,
+            Some(State::Unused) => Unclaimed::NeverIssued,
+            Some(_) => Unclaimed::Ended,
+        };
+        match self.port.disown(name, why) {
+            Disowned::Stale => self.counters.stale += 1,
+            Disowned::Bad(bad) => self.counters.count_bad(bad),
         }
     }
 
     /// Replaces the default time-outs of the command classes.
     pub fn set_timeouts(&mut self, timeouts: ClassTimeouts) {
-        self.timeouts = timeouts;
+        self.timeouts = timeouts.nanos();
     }
 }
 

@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::deadlines::NEVER;
-use crate::command::{Cookie, Nexus, TargetId};
+use crate::command::{Cookie, Nexus, Request, TargetId};
 use crate::durability::Kind;
+use crate::name::CommandHandle;
 use crate::port::{Generation, Tag, WireTag};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
@@ -29,6 +30,8 @@ const NO_SLOT: u16 = u16::MAX;
 /// The states from `Issued` on are those in which a reply ends the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
+    /// In the free list, and not issued since the device was reset.
+    Unused,
     /// In the free list.
     Free,
     /// The command completed while its ticket was out; the slot waits for the ticket.
@@ -102,16 +105,27 @@ impl<D> Slot<D> {
             length: 0,
             generation: 0,
             next_free,
-            state: State::Free,
+            state: State::Unused,
             notes: Notes::new(Kind::Other),
         }
     }
 
-    /// The device gets the command.
+    /// The device gets the command of `request`, which has until `expires`.
     #[inline]
-    pub(super) fn issue(&mut self) -> NextFree {
+    pub(super) fn take(
+        &mut self,
+        name: WireTag,
+        request: Request<D>,
+        expires: Instant,
+    ) -> (CommandHandle, NextFree) {
+        self.cookie = request.cookie;
+        self.nexus = request.command.nexus;
+        self.length = request.command.transfer.length;
+        self.expires = expires;
+        self.data = Some(request.data);
         self.state = State::Issued;
-        NextFree(self.next_free)
+        let handle = CommandHandle { slot: name.tag.0, generation: self.generation };
+        (handle, NextFree(self.next_free))
     }
 
     /// What the command that gets the slot is to the books. A free slot is of none.
@@ -173,6 +187,14 @@ impl<D> Slots<D> {
         Some((WireTag { tag: Tag(slot), generation }, record))
     }
 
+    /// The name of the next free slot alone.
+    #[inline]
+    pub(super) fn next_name(&self, mask: u32) -> Option<WireTag> {
+        let slot = self.free_head;
+        let record = self.records.get(usize::from(slot))?;
+        Some(WireTag { tag: Tag(slot), generation: Generation(record.generation & mask) })
+    }
+
     /// Moves the slot that [`Self::next`] gave, of which `next_free` is left to tell, out of the free list.
     #[inline]
     pub(super) fn issue(&mut self, next_free: NextFree) {
@@ -186,14 +208,16 @@ impl<D> Slots<D> {
         (fresh && record.state >= State::Issued).then_some(record)
     }
 
-    /// Ends the command that `name` names, if the device has that very command.
+    /// Ends the command that `name` names, if the device has that very command and nobody else has a hand on it.
+    ///
+    /// The slot is free after [`Self::recycle`], which is a call of its own so that the values are out of the way before it.
     #[inline]
-    pub(super) fn finish_named(&mut self, name: WireTag, mask: u32) -> Option<Finished<D>> {
+    pub(super) fn take_named(&mut self, name: WireTag, mask: u32) -> Option<Finished<D>> {
         let record = self.records.get_mut(usize::from(name.tag.0))?;
         let mut stale = (record.generation ^ name.generation.0) & mask != 0;
         stale &= !is_planted(Sabotage::OldGenerationBelieved);
-        if stale || record.state != State::Issued || mask == 0 {
-            return self.finish_unusual(name.tag, name.generation);
+        if stale || record.state != State::Issued {
+            return None;
         }
         let data = record.data.take()?;
         let Slot { mut cookie, length, generation, .. } = *record;
@@ -203,18 +227,35 @@ impl<D> Slots<D> {
         }
         record.state = State::Free;
         record.notes = Notes::new(Kind::Other);
-        record.next_free = self.free_head;
-        if is_planted(Sabotage::MixedSlot) {
-            cookie = self.record(self.free_head).map_or(cookie, |next| next.cookie);
+        record.next_free = NO_SLOT;
+        if mask != 0 {
+            record.next_free = self.free_head;
+            self.free_head = name.tag.0;
         }
-        self.free_head = name.tag.0;
+        if is_planted(Sabotage::MixedSlot) {
+            let next = self.record(name.tag.0).and_then(|ended| self.record(ended.next_free));
+            cookie = next.map_or(cookie, |next| next.cookie);
+        }
         Some(Finished { data, cookie, length, generation })
     }
 
-    #[cold]
-    fn finish_unusual(&mut self, tag: Tag, generation: Generation) -> Option<Finished<D>> {
-        self.find(WireTag { tag, generation })?;
-        self.finish(tag.0)
+    /// Puts the slot that [`Self::take_named`] emptied into the free list.
+    #[inline]
+    pub(super) fn recycle(&mut self, tag: Tag, mask: u32) {
+        if mask == 0 {
+            self.append(tag.0);
+        }
+    }
+
+    /// Puts a slot, whose `next_free` says so, at the end of the free list.
+    #[inline]
+    fn append(&mut self, slot: u16) {
+        let before = core::mem::replace(&mut self.free_tail, slot);
+        if self.free_head == NO_SLOT {
+            self.free_head = slot;
+        } else if let Some(before) = self.records.get_mut(usize::from(before)) {
+            before.next_free = slot;
+        }
     }
 
     /// Takes the memory of an outstanding command out of its slot and moves the slot on.
@@ -249,18 +290,21 @@ impl<D> Slots<D> {
             return;
         }
         record.next_free = NO_SLOT;
-        if self.free_head == NO_SLOT {
-            self.free_head = slot;
-        } else {
-            self.records[usize::from(self.free_tail)].next_free = slot;
+        self.append(slot);
+    }
+
+    /// The device was reset: nothing that was sent to a free slot can be answered any more.
+    pub(super) fn forget_uses(&mut self) {
+        for record in self.records.iter_mut().filter(|record| record.state == State::Free) {
+            record.state = State::Unused;
         }
-        self.free_tail = slot;
     }
 
     pub(super) fn record(&self, slot: u16) -> Option<&Slot<D>> {
         self.records.get(usize::from(slot))
     }
 
+    #[inline]
     pub(super) fn record_mut(&mut self, slot: u16) -> Option<&mut Slot<D>> {
         self.records.get_mut(usize::from(slot))
     }

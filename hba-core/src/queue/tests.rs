@@ -9,6 +9,7 @@ use scsi_proto::{Cdb, Lun, Status};
 use super::*;
 use crate::command::{Effect, Nexus, TargetId, Transfer};
 use crate::dma::BusAddr;
+use crate::port::BadReply;
 use crate::port::{Detail, Generation, Message, Tag, Unsendable};
 use fake::{DEPTH, Dropped, FakePort, LIMITS, Posted, Tracked, detail};
 

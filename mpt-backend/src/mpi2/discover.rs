@@ -28,11 +28,17 @@ const ARRIVALS_MAX: usize = 1024;
 pub(super) struct Arrivals(Vec<u16>);
 
 impl Arrivals {
-    /// Remembers a handle; what does not fit is found by the next look at all devices.
-    pub(super) fn push(&mut self, handle: u16) {
-        if !self.0.contains(&handle) && self.0.len() < ARRIVALS_MAX {
+    /// Remembers a handle, or says that there is no room: then all devices are to be looked at again.
+    #[must_use = "a device that is not remembered is found by a look at all of them only"]
+    pub(super) fn push(&mut self, handle: u16) -> bool {
+        if self.0.contains(&handle) {
+            return true;
+        }
+        let fits = self.0.len() < ARRIVALS_MAX;
+        if fits {
             self.0.push(handle);
         }
+        fits
     }
 
     pub(super) fn pop(&mut self) -> Option<u16> {
@@ -290,4 +296,17 @@ fn target_of(page: &SasDevicePage2, members: &[u16]) -> Option<TargetInfo> {
         return None;
     }
     Some(TargetInfo { id: TargetId::new(handle), port_name: page.sas_address.get() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arrival_too_many_is_told_and_not_dropped() {
+        let mut arrivals = Arrivals::default();
+        assert!((1..=ARRIVALS_MAX as u16).all(|handle| arrivals.push(handle)));
+        assert!(arrivals.push(7), "known already");
+        assert!(!arrivals.push(u16::MAX));
+    }
 }

@@ -178,7 +178,9 @@ impl<S: DmaSync> Mpi2<S> {
         let handle = entry.attached_dev_handle.get();
         let known = self.plan.as_ref().is_some_and(|p| handle != 0 && handle <= p.facts.max_handle);
         match entry.reason() {
-            TopologyPhyEntry::TARGET_ADDED if known => self.arrivals.push(handle),
+            TopologyPhyEntry::TARGET_ADDED if known => {
+                self.resurvey |= !self.arrivals.push(handle);
+            }
             TopologyPhyEntry::TARGET_NOT_RESPONDING if known => {
                 self.arrivals.retain(|arrived| *arrived != handle);
                 if self.departures.leave(handle) {

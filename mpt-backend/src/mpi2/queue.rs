@@ -9,12 +9,12 @@ use alloc::vec::Vec;
 
 use hba_core::command::Command;
 use hba_core::command::Failure;
-use hba_core::dma::{Coherent, DmaRegion, DmaSync, Elements, WordsMut};
+use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, RecordMut, Segment};
 use hba_core::port::{
-    BadReply, Delivery, Detail, Generation, Message, QueuePort, Reply, Tag, Transferred,
-    Unsendable, WireTag,
+    BadReply, Delivery, Detail, Disowned, Generation, Glance, Message, QueuePort, Reply, Tag,
+    Transferred, Unclaimed, Unsendable, WireTag,
 };
-use hba_core::register::{RegOffset, RegisterWrite, RegisterWrite64, WordWrite};
+use hba_core::register::{RegOffset, RegisterWrite, WordWrite};
 use scsi_proto::{Direction, Status, TaskAttribute};
 use zerocopy::FromBytes;
 
@@ -38,33 +38,36 @@ use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply};
 #[derive(Debug)]
 pub struct Mpi2Queue<S = Coherent> {
     sync: S,
-    post: DmaRegion,
-    frames: DmaRegion,
+    post: DmaRecords<ENTRY>,
+    frames: DmaRecords<FRAME>,
     chains: DmaRegion,
     sense: DmaRegion,
     replies: ReplyWindow,
     /// Copied reply frames that Control has not been told of.
     spent: Vec<u16>,
     layout: Chains,
-    /// Element flags and control word of a command, by its direction.
-    by_direction: [(u32, u32); 3],
-    /// The byte of the next entry in `post`, and where they end.
+    /// The control word of a command, by [`control_place`].
+    controls: [u32; 16],
+    /// Flags of MPI elements, from the device and to it.
+    flags: [u32; 2],
+    /// The next entry of `post`; beyond the last one for the first.
     at: usize,
-    end: usize,
-    /// The descriptor of tag 0.
-    first: u32,
+    /// The same at the last acknowledge, as it was written.
+    acknowledged: usize,
+    /// The post of tag 0 to target 0.
+    first: WordWrite,
     /// Its SMID.
     base: u16,
     depth: u16,
-    method: Post,
     /// Where the index register of this queue is, and its number there.
     index: (RegOffset, u32),
-    taken: bool,
     /// Counts [`QueuePort::restart`].
     epoch: u32,
     /// A frame of one of our commands was nonsense: said after the command's end.
     nonsense: Option<BadReply>,
     distrust: bool,
+    /// Whether any of these is to be said.
+    news: bool,
     unknown: u32,
     detail: Detail,
     message: Message,
@@ -93,26 +96,28 @@ impl<S: DmaSync> Mpi2Queue<S> {
         let base = plan.base(vector);
         let mut queue = Self {
             sync,
-            post: memory.post,
-            frames: memory.frames,
+            post: DmaRecords::new(memory.post.split_at(usize::from(plan.post_depth) * ENTRY).0),
+            frames: DmaRecords::new(memory.frames),
             chains: memory.chains,
             sense: memory.sense,
             spent: Vec::with_capacity(usize::from(plan.replies)),
             replies: memory.replies,
             layout: plan.chains,
-            by_direction: [Direction::None, Direction::ToDevice, Direction::FromDevice]
-                .map(|d| (plan.chains.flags(d == Direction::ToDevice), control(d))),
+            controls: controls(),
+            flags: [false, true].map(|to_device| plan.chains.flags(to_device)),
             at: 0,
-            end: usize::from(plan.post_depth) * ENTRY,
-            first: request_descriptor(DESCRIPTOR_SCSI_IO, vector as u8, base),
+            acknowledged: 0,
+            first: first_post(
+                plan.post,
+                request_descriptor(DESCRIPTOR_SCSI_IO, vector as u8, base),
+            ),
             base,
             depth: plan.limits.queue_depth,
-            method: plan.post,
             index: index_register(vector as u8, plan.facts.combines_indices()),
-            taken: false,
             epoch: 0,
             nonsense: None,
             distrust: false,
+            news: false,
             unknown: 0,
             detail: NO_DETAIL,
             message: Message::EMPTY,
@@ -125,42 +130,63 @@ impl<S: DmaSync> Mpi2Queue<S> {
     ///
     /// A controller that changes them harms nobody but itself: sense data are read from our own record of the place.
     fn arm(&mut self) {
-        self.post.fill(0, self.end, 0xff);
-        self.sync.for_device(self.post.bus(), self.end);
-        self.at = 0;
-        self.taken = false;
+        let bytes = self.post.count() * ENTRY;
+        self.post.region_mut().fill(0, bytes, 0xff);
+        self.sync.for_device(self.post.bus_of(0), bytes);
+        (self.at, self.acknowledged) = (0, 0);
+        self.frames.region_mut().fill(0, usize::from(self.depth) * FRAME, 0);
         for tag in 0..usize::from(self.depth) {
             let sense = self.sense.bus().offset((tag * SENSE_STRIDE) as u64);
-            self.frames.fill(tag * FRAME, FRAME, 0);
-            let mut words = self.frames.words_mut::<24>(tag * FRAME);
+            let mut words = self.frames.record_mut::<24>(tag);
             words.put::<3>(sense.low());
             words.put::<4>(u32::from(SENSE) << 16);
             words.put::<5>((SGL_OFFSET / 4) as u32);
         }
     }
 
-    /// Writes the list of a frame with anything but one plain segment, and returns its chain offset.
-    #[inline(never)]
+    /// Writes a frame with any list: no data, one element or several, chains.
+    fn prepare_list(
+        &mut self,
+        slot: usize,
+        command: &Command,
+        cdb: &[u8; 16],
+        elements: Elements<'_>,
+    ) -> Result<(), Unsendable> {
+        let direction = command.transfer.wire_direction();
+        let flags = self.flags[usize::from(direction == Direction::ToDevice)];
+        let chain_offset = if command.transfer.length == 0 {
+            self.write_empty_list(slot, flags);
+            0
+        } else {
+            self.write_list(slot, flags, elements)?
+        };
+        let mut words = self.frames.record_mut::<24>(slot);
+        Header { command, cdb, dev_handle: command.nexus.target.id, chain_offset }
+            .write(&mut words);
+        words.put::<15>(self.controls[control_place(direction, command.attribute)]);
+        Ok(())
+    }
+
+    /// Control bits say that there is no data; the list is one empty element.
+    fn write_empty_list(&mut self, slot: usize, flags: u32) {
+        let at = slot * FRAME + SGL_OFFSET;
+        let last = self.layout.last();
+        match self.layout.kind() {
+            ElementKind::Ieee => self.frames.region_mut().write_words(at, [0, 0, 0, last]),
+            _ => self.frames.region_mut().write_words(at, [flags | last, 0, 0]),
+        }
+    }
+
+    /// Writes a list and returns its chain offset.
     fn write_list(
         &mut self,
         slot: usize,
         flags: u32,
-        length: u32,
         elements: Elements<'_>,
     ) -> Result<u8, Unsendable> {
-        if length == 0 {
-            // Control bits say that there is no data; the list is one empty element.
-            let at = slot * FRAME + SGL_OFFSET;
-            let last = self.layout.last();
-            match self.layout.kind() {
-                ElementKind::Ieee => self.frames.write_words(at, [0, 0, 0, last]),
-                _ => self.frames.write_words(at, [flags | last, 0, 0]),
-            }
-            return Ok(0);
-        }
         let chain = slot * self.layout.bytes();
         let mut list = ListMemory {
-            frames: &mut self.frames,
+            frames: self.frames.region_mut(),
             frame: slot * FRAME,
             chains: &mut self.chains,
             chain,
@@ -173,6 +199,16 @@ impl<S: DmaSync> Mpi2Queue<S> {
         Ok(chain_offset)
     }
 
+    /// The post of a frame that is written.
+    #[inline]
+    fn descriptor(&mut self, tag: Tag, target: u16) -> WordWrite {
+        self.sync.for_device(self.frames.bus_of(tag.0.into()), FRAME);
+        // The second word of a SCSI IO descriptor holds the device handle in its upper half; the short form has no such
+        // word.
+        let value = self.first.value + (u64::from(tag.0) << 16 | u64::from(target) << 48);
+        self.first.with_value(value)
+    }
+
     /// Which of our tags a SMID is.
     #[inline]
     fn name(&self, smid: u16) -> Option<WireTag> {
@@ -180,10 +216,16 @@ impl<S: DmaSync> Mpi2Queue<S> {
         (tag < self.depth).then_some(WireTag { tag: Tag(tag), generation: Generation(0) })
     }
 
+    /// The next entry as the controller counts.
+    #[inline]
+    fn index_at(&self) -> usize {
+        if self.at == self.post.count() { 0 } else { self.at }
+    }
+
     /// Counts a breach that no working controller commits; Control hears of it at the end of the pass.
     #[cold]
     fn breach(&mut self, bad: BadReply) -> Reply {
-        self.distrust = true;
+        (self.distrust, self.news) = (true, true);
         Reply::Bad(bad)
     }
 
@@ -202,6 +244,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             self.message = note::spent(self.epoch, self.spent.drain(from..));
             return Reply::Message;
         }
+        self.news = false;
         if core::mem::take(&mut self.distrust) {
             self.message = note::distrust();
             return Reply::Message;
@@ -209,21 +252,19 @@ impl<S: DmaSync> Mpi2Queue<S> {
         Reply::Empty
     }
 
-    /// Any descriptor but that of one of our commands that ended well.
-    #[cold]
-    #[inline(never)]
-    fn other(&mut self, low: u32, high: u32) -> Reply {
+    /// What a whole descriptor says.
+    fn sort(&mut self, low: u32, high: u32) -> Reply {
         let (kind, smid) = ((low & 0xf) as u8, (low >> 16) as u16);
         match kind {
             REPLY_ADDRESS => self.address_reply(smid, high),
-            REPLY_FAST_PATH_SUCCESS => match self.name(smid) {
+            REPLY_SCSI_IO_SUCCESS | REPLY_FAST_PATH_SUCCESS => match self.name(smid) {
                 Some(name) => Reply::Success(name),
                 None => self.breach(BadReply::UnknownTag { raw: u32::from(smid) }),
             },
-            REPLY_SCSI_IO_SUCCESS => self.breach(BadReply::UnknownTag { raw: u32::from(smid) }),
             _ => {
                 self.unknown += 1;
                 self.distrust |= self.unknown.is_multiple_of(UNKNOWN_MAX);
+                self.news |= self.distrust;
                 Reply::Bad(BadReply::Function { function: kind })
             }
         }
@@ -233,6 +274,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
         let taken = self.replies.take(address, &mut self.sync);
         if let Ok((frame, _)) = taken {
             self.spent.push(frame);
+            self.news = true;
         }
         let Some(name) = self.name(smid) else {
             return match taken.and_then(|(_, copy)| check_message(smid, &copy)) {
@@ -247,7 +289,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
         match taken.and_then(|(_, copy)| end_of(&copy)) {
             Ok(detail) => self.detail = detail,
             Err(bad) => {
-                self.nonsense = Some(bad);
+                (self.nonsense, self.news) = (Some(bad), true);
                 self.detail = Detail {
                     delivery: Delivery::Failed(Failure::BadReply),
                     transferred: Transferred::Bytes(0),
@@ -298,9 +340,8 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     type Ack = Option<RegisterWrite>;
     /// A SMID has no bits to spare.
     const GENERATION_BITS: u32 = 0;
+    const GLANCES: bool = true;
 
-    // Called from two places of the core, which is one too many for the compiler's own judgement.
-    #[inline(always)]
     fn prepare(
         &mut self,
         name: WireTag,
@@ -314,64 +355,77 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         if target.channel != 0 {
             return Err(Unsendable::Target(target));
         }
-        let slot = usize::from(name.tag.0);
-        let frame = slot * FRAME;
-        if let (Some(element), ElementKind::Ieee) = (elements.single(), self.layout.kind()) {
-            let (_, direction) = self.by_direction[command.transfer.direction as usize];
-            let mut words = self.frames.words_mut::<28>(frame);
-            Header { command, cdb, dev_handle: target.id, chain_offset: 0, direction }
-                .write(&mut words);
-            words.put::<24>(element.addr.low());
-            words.put::<25>(element.addr.high());
-            words.put::<26>(element.len);
-            words.put::<27>(IEEE_LAST);
-        } else {
-            let (flags, direction) = self.by_direction[command.transfer.wire_direction() as usize];
-            let chain_offset = self.write_list(slot, flags, command.transfer.length, elements)?;
-            let mut words = self.frames.words_mut::<24>(frame);
-            Header { command, cdb, dev_handle: target.id, chain_offset, direction }
-                .write(&mut words);
-        }
-        let bus = self.frames.bus().offset(frame as u64);
-        self.sync.for_device(bus, FRAME);
-        let descriptor = self.first + (u32::from(name.tag.0) << 16);
-        Ok(match self.method {
-            // The second word of a SCSI IO descriptor holds the device handle in its upper half.
-            Post::Pair => WordWrite::Bits64(RegisterWrite64 {
-                offset: RegOffset(REQUEST_DESCRIPTOR_POST),
-                value: u64::from(target.id) << 48 | u64::from(descriptor),
-            }),
-            Post::Atomic => WordWrite::Bits32(RegisterWrite {
-                offset: RegOffset(ATOMIC_REQUEST_DESCRIPTOR_POST),
-                value: descriptor,
-            }),
-        })
+        self.prepare_list(usize::from(name.tag.0), command, cdb, elements)?;
+        Ok(self.descriptor(name.tag, target.id))
     }
 
     #[inline]
-    fn next_reply(&mut self) -> Reply {
-        let low = self.post.read_u32(self.at);
-        let high = self.post.read_u32(self.at + 4);
-        // The controller may write the halves one by one: an entry is whole when neither is all ones.
-        if low & 0xf == u32::from(REPLY_UNUSED) || low == UNUSED || high == UNUSED {
-            if self.spent.is_empty() && !self.distrust && self.nonsense.is_none() {
-                return Reply::Empty;
-            }
-            return self.report();
+    fn prepare_single(
+        &mut self,
+        name: WireTag,
+        command: &Command,
+        element: Segment,
+    ) -> Option<WordWrite> {
+        let (cdb, target) = (command.cdb.padded16()?, command.nexus.target);
+        if target.channel != 0 || self.layout.kind() != ElementKind::Ieee {
+            return None;
+        }
+        let mut words = self.frames.record_mut::<28>(name.tag.0.into());
+        Header { command, cdb, dev_handle: target.id, chain_offset: 0 }.write(&mut words);
+        words
+            .put::<15>(self.controls[control_place(command.transfer.direction, command.attribute)]);
+        words.put_pair::<24>(element.addr.raw());
+        words.put::<26>(element.len);
+        words.put::<27>(IEEE_LAST);
+        Some(self.descriptor(name.tag, target.id))
+    }
+
+    #[inline]
+    fn glance(&mut self) -> Glance {
+        let Some(mut entry) = self.post.get_pair(self.at) else { return Glance::Other };
+        let words = entry.load();
+        if words as u32 & 0xf != u32::from(REPLY_SCSI_IO_SUCCESS) {
+            let idle = words == u64::MAX && !self.news;
+            return if idle { Glance::Empty } else { Glance::Other };
+        }
+        // An entry whose second word is not written yet is not whole.
+        if words >> 32 == UNUSED.into() {
+            return Glance::Other;
         }
         hba_core::sync::observe();
         // Without this the next lap would take old entries for new ones.
-        self.post.write_words(self.at, [UNUSED, UNUSED]);
-        self.at += ENTRY;
-        if self.at == self.end {
-            self.at = 0;
+        entry.store(u64::MAX);
+        self.at += 1;
+        // Whether that is one of our tags the queue checks anyway; if not, it says so.
+        let tag = ((words >> 16) as u16).wrapping_sub(self.base);
+        Glance::Success(WireTag { tag: Tag(tag), generation: Generation(0) })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn next_reply(&mut self) -> Reply {
+        self.at = self.index_at();
+        let mut entry = self.post.pair_mut(self.at);
+        let words = entry.load();
+        let (low, high) = (words as u32, (words >> 32) as u32);
+        // The controller may write the halves one by one: an entry is whole when neither is all ones.
+        if low & 0xf == u32::from(REPLY_UNUSED) || high == UNUSED {
+            return if self.news { self.report() } else { Reply::Empty };
         }
-        self.taken = true;
-        let tag = ((low >> 16) as u16).wrapping_sub(self.base);
-        if low & 0xf == u32::from(REPLY_SCSI_IO_SUCCESS) && tag < self.depth {
-            return Reply::Success(WireTag { tag: Tag(tag), generation: Generation(0) });
+        hba_core::sync::observe();
+        entry.store(u64::MAX);
+        self.at += 1;
+        self.sort(low, high)
+    }
+
+    #[cold]
+    fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
+        if why == Unclaimed::Ended {
+            return Disowned::Stale;
         }
-        self.other(low, high)
+        (self.distrust, self.news) = (true, true);
+        let raw = u32::from(name.tag.0.wrapping_add(self.base));
+        Disowned::Bad(BadReply::UnknownTag { raw })
     }
 
     fn detail(&self) -> &Detail {
@@ -394,19 +448,29 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
 
     #[inline]
     fn acknowledge(&mut self) -> Option<RegisterWrite> {
-        if !core::mem::take(&mut self.taken) {
+        let at = self.index_at();
+        if at == self.acknowledged {
             return None;
         }
+        self.acknowledged = at;
         let (offset, queue) = self.index;
-        Some(RegisterWrite { offset, value: queue | (self.at / ENTRY) as u32 })
+        Some(RegisterWrite { offset, value: queue | at as u32 })
     }
 
     fn restart(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         self.spent.clear();
         self.replies.forget_all();
-        (self.nonsense, self.distrust, self.unknown) = (None, false, 0);
+        (self.nonsense, self.distrust, self.unknown, self.news) = (None, false, 0, false);
         self.arm();
+    }
+}
+
+/// The post of `descriptor`, by the register pair or by the one register that firmware offers instead.
+const fn first_post(method: Post, descriptor: u32) -> WordWrite {
+    match method {
+        Post::Pair => WordWrite::pair(RegOffset(REQUEST_DESCRIPTOR_POST), descriptor as u64),
+        Post::Atomic => WordWrite::one(RegOffset(ATOMIC_REQUEST_DESCRIPTOR_POST), descriptor),
     }
 }
 
@@ -428,57 +492,71 @@ struct Header<'a> {
     cdb: &'a [u8; 16],
     dev_handle: u16,
     chain_offset: u8,
-    direction: u32,
 }
 
 impl Header<'_> {
     /// Writes each word as soon as it is made, so that few are alive at a time.
     #[inline]
-    fn write<const N: usize>(&self, frame: &mut WordsMut<'_, N>) {
+    fn write<const N: usize>(&self, frame: &mut RecordMut<'_, N>) {
         let Self { command, cdb, .. } = self;
-        let lun = command.nexus.lun.as_bytes();
-        let word = |bytes: &[u8], at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
+        let lun = u64::from_le_bytes(*command.nexus.lun.as_bytes());
         frame.put::<0>(u32::from(self.dev_handle) | u32::from(self.chain_offset) << 16);
         frame.put::<7>(command.transfer.length);
         frame.put::<9>(command.cdb.len() as u32);
-        frame.put::<13>(word(lun, 0));
-        frame.put::<14>(word(lun, 4));
-        frame.put::<15>(self.direction | attribute(command.attribute));
-        frame.put::<16>(word(&cdb[..], 0));
-        frame.put::<17>(word(&cdb[..], 4));
-        frame.put::<18>(word(&cdb[..], 8));
-        frame.put::<19>(word(&cdb[..], 12));
+        frame.put::<13>(lun as u32);
+        frame.put::<14>((lun >> 32) as u32);
+        let (head, tail) = halves(cdb);
+        frame.put_pair::<16>(head);
+        frame.put_pair::<18>(tail);
     }
 }
 
-/// The direction in the control word.
-const fn control(direction: Direction) -> u32 {
+/// Sixteen bytes as two words.
+#[inline]
+fn halves(bytes: &[u8; 16]) -> (u64, u64) {
+    let all = u128::from_le_bytes(*bytes);
+    (all as u64, (all >> 64) as u64)
+}
+
+const DIRECTIONS: [Direction; 3] = [Direction::None, Direction::ToDevice, Direction::FromDevice];
+const ATTRIBUTES: [TaskAttribute; 4] =
+    [TaskAttribute::Simple, TaskAttribute::HeadOfQueue, TaskAttribute::Ordered, TaskAttribute::Aca];
+
+#[inline]
+const fn control_place(direction: Direction, attribute: TaskAttribute) -> usize {
+    (direction as usize * 4 + attribute as usize) % 16
+}
+
+fn controls() -> [u32; 16] {
+    let mut words = [0; 16];
+    for direction in DIRECTIONS {
+        for attribute in ATTRIBUTES {
+            words[control_place(direction, attribute)] = control(direction, attribute);
+        }
+    }
+    words
+}
+
+/// The control word.
+const fn control(direction: Direction, attribute: TaskAttribute) -> u32 {
     let direction = match direction {
         Direction::None => DataDirection::None,
         Direction::ToDevice => DataDirection::Write,
         Direction::FromDevice => DataDirection::Read,
     };
-    scsi_io::scsi_io_control(direction, scsi_io::TaskAttribute::Simple)
-}
-
-/// The task attribute in the control word; SIMPLE is 0.
-#[inline]
-const fn attribute(attribute: TaskAttribute) -> u32 {
     let attribute = match attribute {
         TaskAttribute::Simple => scsi_io::TaskAttribute::Simple,
         TaskAttribute::HeadOfQueue => scsi_io::TaskAttribute::HeadOfQueue,
         TaskAttribute::Ordered => scsi_io::TaskAttribute::Ordered,
         TaskAttribute::Aca => scsi_io::TaskAttribute::Aca,
     };
-    scsi_io::scsi_io_control(DataDirection::None, attribute)
+    scsi_io::scsi_io_control(direction, attribute)
 }
 
 #[cfg(test)]
 impl Mpi2Queue {
     /// What the controller writes into an entry.
     pub(super) fn forge(&mut self, entry: usize, words: [u32; 2]) {
-        self.post.write_words(entry * ENTRY, words);
+        self.post.pair_mut(entry).store(u64::from(words[1]) << 32 | u64::from(words[0]));
     }
 }

@@ -179,6 +179,8 @@ impl ListMemory<'_> {
         self.write_counted(layout, flags, count, || elements.take_next())
     }
 
+    // Once for segments as they are and once for elements that are made.
+    #[inline(always)]
     fn write_counted(
         &mut self,
         layout: &Chains,
@@ -207,6 +209,7 @@ impl ListMemory<'_> {
     }
 
     /// Writes the `left` elements that the frame does not hold.
+    #[inline(always)]
     fn write_segments(
         &mut self,
         layout: &Chains,
@@ -232,7 +235,7 @@ impl ListMemory<'_> {
 }
 
 /// Writes `count` simple elements from `at` on; the last one ends the list or stands before a chain element.
-#[inline]
+#[inline(always)]
 fn put_run(
     memory: &mut DmaRegion,
     layout: &Chains,
@@ -256,7 +259,7 @@ fn put_run(
     }
 }
 
-#[inline]
+#[inline(always)]
 fn put_each(
     mut at: usize,
     size: usize,

@@ -44,6 +44,11 @@ impl DoorbellUnit {
         self.forged = Some((function, reply));
     }
 
+    /// The last message that came whole.
+    pub(super) fn message(&self) -> &[u32] {
+        &self.message
+    }
+
     pub(super) fn read(&self) -> u32 {
         let data = self.reply.get(self.taken).copied().unwrap_or(0);
         Doorbell(u32::from(self.state.0) << 28 | u32::from(self.in_use) << 27 | u32::from(data)).0

@@ -164,9 +164,22 @@ impl Pages {
     /// `count` pages of 4 KiB of which no two are neighbours. Never freed: make them once.
     #[must_use]
     pub fn scattered(count: u32) -> Self {
-        let page = |i: u32| Segment::new(BusAddr::new(0x8000_0000 + 0x2000 * u64::from(i)), 4096);
         Self(Vec::leak((0..count).map(page).collect()))
     }
+
+    /// As many bytes as `pages` pages of 4 KiB hold, in one segment more: they begin in the middle of a page.
+    #[must_use]
+    pub fn straddling(pages: u32) -> Self {
+        let mut segments: Vec<_> = (0..=pages).map(page).collect();
+        segments[0] = Segment::new(segments[0].addr.offset(2048), 2048);
+        segments[pages as usize].len = 2048;
+        Self(segments.leak())
+    }
+}
+
+/// Page `i` of those of which no two are neighbours.
+fn page(i: u32) -> Segment {
+    Segment::new(BusAddr::new(0x8000_0000 + 0x2000 * u64::from(i)), 4096)
 }
 
 // SAFETY: the fake controller moves no data, so no memory is needed.

@@ -4,6 +4,7 @@
 //! next to nothing, and what is measured over it is the driver. For controllers that behave by themselves, take the
 //! models of `sim-backend`.
 
+mod descriptors;
 mod handshake;
 mod memory;
 
@@ -24,6 +25,7 @@ use mpt_backend::wire::registers::{
     DOORBELL, INT_STATUS, REPLY_FIFO, REQUEST_FIFO, REQUEST_HI_PRI_FIFO,
 };
 
+pub use descriptors::{DescriptorAdapter, DescriptorBank, facts};
 use handshake::{CREDITS, DoorbellUnit};
 pub use handshake::{answer, message_words};
 use memory::Fifos;
