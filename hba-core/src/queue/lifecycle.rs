@@ -41,14 +41,10 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         let after = if permit.asleep {
             After::Stopped
         } else {
-<<<<<<< HEAD
             if !is_planted(Sabotage::RingKept) {
                 self.port.restart();
             }
-=======
-            self.port.restart();
             self.slots.forget_uses();
->>>>>>> main
             After::Serving
         };
         if is_planted(Sabotage::ResetForgets) {
