@@ -241,6 +241,12 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         units.sort_unstable();
         units.dedup();
         units.retain(|nexus| self.durability(*nexus).dirty);
+        // A flush on one path covers all: the first that is there does.
+        let books = self.control.durability();
+        units.retain(|nexus| {
+            let there = books.paths_of(*nexus).find(|path| !books.is_gone(*path));
+            there.is_none_or(|path| path == *nexus)
+        });
         units
     }
 
@@ -431,8 +437,10 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         }
     }
 
+    /// On any path to the unit.
     fn written(&self, nexus: Nexus) -> Written {
-        merged(&self.queues, nexus)
+        let paths = self.control.durability().paths_of(nexus);
+        paths.map(|path| merged(&self.queues, path)).fold(Written::NEVER, Written::merge)
     }
 
     fn collect_expired(&mut self, now: Instant) {

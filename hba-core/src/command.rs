@@ -154,7 +154,9 @@ impl<D> Completion<D> {
                 | Status::RESERVATION_CONFLICT
                 | Status::ACA_ACTIVE,
             ) => Effect::NotDone,
-            Outcome::Failed(Failure::DeviceNotPresent | Failure::Refused) => Effect::NotDone,
+            Outcome::Failed(Failure::DeviceNotPresent | Failure::Refused | Failure::Offline) => {
+                Effect::NotDone
+            }
             _ => Effect::Indeterminate,
         }
     }
@@ -202,6 +204,8 @@ pub enum Failure {
     Busy,
     /// The controller's answer contradicts itself or the request.
     BadReply,
+    /// Its logical unit was taken offline before it was sent; see [`DeviceQueues`](crate::device_queue::DeviceQueues).
+    Offline,
 }
 
 impl fmt::Display for Outcome {
@@ -228,6 +232,7 @@ impl fmt::Display for Failure {
             Self::Refused => "refused by the controller",
             Self::Busy => "the controller was busy",
             Self::BadReply => "the controller's reply contradicts the request",
+            Self::Offline => "the logical unit is offline",
         })
     }
 }

@@ -3,6 +3,10 @@
 //! [`Host`] joins an [`Adapter`] and a [`Platform`], which brings registers, memory, a clock and a way to wait. Nothing
 //! here is needed to embed the core; it is the shortest complete example of how to.
 
+mod durable;
+
+pub use durable::{Barrier, CacheSwitchError, DurableBy, DurableError, DurableWrite, StopError};
+
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -10,6 +14,7 @@ use core::time::Duration;
 use crate::adapter::{Adapter, AdapterHandle, Need};
 use crate::command::{Completion, Cookie, Nexus, Refusal, Rejected, Request};
 use crate::control::{ControlEvent, RecoveryConfig};
+use crate::device_queue::DeviceQueues;
 use crate::discovery::{Discovered, Discovery, ProbeOutcome};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::{DmaRegion, RegionBuffer};
@@ -287,6 +292,21 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
     ) -> Result<AdapterHandle, Rejected<Data>> {
         let now = self.platform.now();
         self.adapter.submit(vector, request, now, self.platform.registers())
+    }
+
+    /// Submits what [`DeviceQueues`] have to send now, on a vector of choice. Hand every completion to
+    /// [`DeviceQueues::handle_end`].
+    ///
+    /// # Errors
+    ///
+    /// The first request that was refused for good; the others stay where they are.
+    pub fn send_queued(
+        &mut self,
+        queues: &mut DeviceQueues<Data>,
+        vector: Vector,
+    ) -> Result<(), Rejected<Data>> {
+        let now = self.platform.now();
+        queues.send(&mut self.adapter, vector, now, self.platform.registers())
     }
 
     /// Submits one command and polls until it has completed. Other completions are dropped: have none outstanding.

@@ -29,6 +29,7 @@
 //! * They exchange values, which [`adapter::Adapter`] carries for hosts with one thread, and [`host::Host`] adds the loop
 //!   around it.
 //! * A controller plugs in through [`port::QueuePort`] and [`port::ControlPort`]; [`tracer::Tracer`] wraps any.
+//! * [`device_queue::DeviceQueues`] queue, pace and repeat commands for callers that want it; nothing else does.
 //! * [`discovery::Discovery`] turns targets into [`logical_unit::LogicalUnit`]s, which build checked requests.
 //!
 //! # The loop
@@ -79,6 +80,7 @@ extern crate std;
 pub mod adapter;
 pub mod command;
 pub mod control;
+pub mod device_queue;
 pub mod discovery;
 pub mod dispatch;
 pub mod dma;

@@ -8,6 +8,7 @@ use core::fmt;
 
 use scsi_proto::command::{self, Access, Command as _, Inquiry, TestUnitReady};
 use scsi_proto::inquiry::{DeviceType, Version};
+use scsi_proto::mode::{CachingPage, ModeParameters, page_code};
 use scsi_proto::vpd::Wwn;
 use scsi_proto::{AdditionalSense, Cdb, Lba};
 
@@ -77,6 +78,18 @@ pub enum WriteCache {
     On,
     /// The device does not say. Treat it as [`Self::On`].
     Unknown,
+}
+
+impl WriteCache {
+    /// What the caching page says, if it is there and can be believed: that WCE is clear is not, in a page that claims more
+    /// bytes than came.
+    pub(crate) fn of_mode(mode: &ModeParameters<'_>) -> Option<Self> {
+        let page = mode.page(page_code::CACHING, 0)?;
+        match CachingPage::parse(page.bytes).ok()?.wce {
+            true => Some(Self::On),
+            false => (!page.truncated).then_some(Self::Off),
+        }
+    }
 }
 
 /// Whether a write has to be durable before its status.

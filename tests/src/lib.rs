@@ -4,6 +4,7 @@ extern crate alloc;
 
 pub mod async_bank;
 pub mod caller;
+pub mod forged;
 pub mod fuzz;
 pub mod naive;
 pub mod non_coherent;

@@ -7,15 +7,18 @@ use hba_core::control::ControlEvent;
 use hba_core::durability::{
     Cause, FlushConfig, FlushError, FlushStep, FlushedBy, Judgement, LossCause,
 };
-use hba_core::host::{Platform, ShutdownFlush};
+use hba_core::host::{
+    Barrier, CacheSwitchError, DurableBy, DurableError, Platform, ShutdownFlush, StopError,
+};
 use hba_core::logical_unit::{Fua, WriteCache};
 use hba_core::port::ControlPort;
 use hba_core::queue::Vector;
-use hba_tests::scene::{Scene, attention, direct, sas1068, usual_disk};
-use scsi_proto::{AdditionalSense, Lba, SenseKey, Status};
+use hba_tests::scene::{SECOND_PORT, Scene, attention, direct, sas1068, usual_disk};
+use scsi_proto::{AdditionalSense, Lba, Opcode, SenseKey, Status};
 use sim_backend::controller::ControllerModel;
-use sim_backend::disk::{Condition, DiskConfig, MediumAccess, PowerCut, Times};
+use sim_backend::disk::{Condition, DiskConfig, MediumAccess, Miswrite, PowerCut, Times};
 use sim_backend::machine::PowerDomain;
+use sim_backend::target::Executed;
 
 /// Tells each story on `sim:direct` and on the SAS1068.
 macro_rules! told_on_both {
@@ -44,9 +47,18 @@ told_on_both! {
     p10_a_disk_that_ignores_fua_is_named: DiskConfig { lying_fua: true, ..usual_disk() };
     p11_a_torn_write_leaves_whole_blocks: cut_as(PowerCut::TornWrites);
     p12_a_torn_block_is_found: cut_as(PowerCut::TornBlock);
+    p13_a_misdirected_write_is_found: write_through();
     p14_overlapping_writes_in_flight_at_the_cut: usual_disk();
     p15_a_write_cache_switched_on_behind_our_back: write_through();
     p16_a_battery_that_fails_makes_a_cache_write_through: battery_backed();
+    a_mode_select_of_ours_makes_what_was_known_of_the_cache_old: write_through();
+    fua_is_trusted_only_where_it_is_known: usual_disk();
+    a_unit_without_fua_is_flushed_instead: DiskConfig { dpofua: false, ..usual_disk() };
+    fua_is_no_barrier_and_a_commit_needs_one: usual_disk();
+    a_cache_is_switched_off_after_it_was_flushed: usual_disk();
+    a_unit_is_stopped_after_it_was_flushed: usual_disk();
+    two_paths_lead_to_one_unit: two_ports();
+    a_battery_that_fails_is_a_reason_to_flush: battery_backed();
     f109_busy_forever: usual_disk();
     f111_power_on_attentions_lose_and_resets_do_not: usual_disk();
     f112_a_chain_of_attentions_is_bounded: usual_disk();
@@ -70,7 +82,11 @@ fn write_through() -> DiskConfig {
 }
 
 fn battery_backed() -> DiskConfig {
-    DiskConfig { non_volatile_cache: true, ..usual_disk() }
+    DiskConfig { non_volatile_cache: true, battery: true, ..usual_disk() }
+}
+
+fn two_ports() -> DiskConfig {
+    DiskConfig { ports: 2, ..usual_disk() }
 }
 
 /// A flush that begins and whose command is out.
@@ -284,6 +300,50 @@ fn p12_a_torn_block_is_found<P: ControlPort, C: ControllerModel>(scene: &mut Sce
     assert_eq!(blocks.iter().filter(|block| block.is_none()).count(), 1, "{blocks:?}");
 }
 
+/// The disk stores a write 16 blocks further on and says GOOD: nothing of that reaches the driver, which has to say so, too.
+/// Who reads finds it, at both places; and the disk's own books name it.
+fn p13_a_misdirected_write_is_found<P: ControlPort, C: ControllerModel>(scene: &mut Scene<P, C>) {
+    scene.write(4, 1);
+    scene.write(20, 2);
+    let misdirected = Miswrite::Misdirected { by: 16 };
+    scene.disk.lock().unit(0).expect("unit").miswrite(misdirected, Times::Next(1));
+    scene.write(4, 3);
+    scene.flush().expect("the disk knows nothing of it");
+    assert_eq!((scene.byte(4), scene.byte(20)), (Some(1), Some(3)), "old here, foreign there");
+    assert_eq!(scene.disk.lock().unit(0).expect("unit").lies().misdirected, 1);
+    scene.disk.lock().unit(0).expect("unit").miswrite(Miswrite::Shorn, Times::Next(1));
+    scene.write(4, 5);
+    assert_eq!(scene.byte(4), None, "half of it is old");
+    assert_eq!(scene.disk.lock().unit(0).expect("unit").lies().shorn, 1);
+}
+
+/// Only other initiators get the unit attention 2A/01: ours comes from the command that was sent.
+fn a_mode_select_of_ours_makes_what_was_known_of_the_cache_old<P, C>(scene: &mut Scene<P, C>)
+where
+    P: ControlPort,
+    C: ControllerModel,
+{
+    for opcode in [0x15, 0x55] {
+        assert!(scene.books().mode.is_write_through());
+        scene.write(0, 1);
+        assert!(!scene.books().dirty);
+        let switched = scene.mode_select(opcode, true);
+        assert_eq!(scene.judged(switched), Judgement::Done);
+        assert!(!scene.books().mode.fresh, "it may be another mode now");
+        scene.write(0, 2);
+        assert!(scene.books().dirty, "the write is in the cache");
+        scene.blink();
+        assert!(matches!(scene.lost().cause, LossCause::PowerLost(_)));
+        assert_eq!(scene.byte(0), Some(1));
+        let loss = scene.lost();
+        scene.acknowledge(loss);
+        // A reset mode: the power-on brought the disk's default back.
+        let nexus = scene.nexus();
+        let mode = scene.host.refresh_cache_mode(nexus).expect("answered");
+        assert!(mode.is_write_through());
+    }
+}
+
 fn p14_overlapping_writes_in_flight_at_the_cut<P: ControlPort, C: ControllerModel>(
     scene: &mut Scene<P, C>,
 ) {
@@ -363,6 +423,193 @@ fn p16_a_battery_that_fails_makes_a_cache_write_through<P: ControlPort, C: Contr
     scene.blink();
     assert_eq!(scene.byte(0), Some(2));
     scene.flush().expect("nothing was cached when power went");
+}
+
+/// A durable write of one block full of `byte`.
+fn durable<P: ControlPort, C: ControllerModel>(
+    scene: &mut Scene<P, C>,
+    lba: u64,
+    byte: u8,
+    barrier: Barrier,
+) -> Result<DurableBy, DurableError> {
+    let mut data = scene.host.platform().buffer(512).expect("memory");
+    data.write(&[byte; 512]);
+    let unit = scene.unit.clone();
+    let tried = scene.host.write_durable(&unit, (Lba(lba), 1), data, barrier).expect("accepted");
+    assert!(tried.data.is_some(), "the memory is home");
+    tried.result
+}
+
+fn fua_is_trusted_only_where_it_is_known<P: ControlPort, C: ControllerModel>(
+    scene: &mut Scene<P, C>,
+) {
+    assert_eq!(durable(scene, 0, 1, Barrier::None), Ok(DurableBy::Fua));
+    // Somebody switched the cache off: asked again, and the write is durable without FUA.
+    scene.disk.lock().unit(0).expect("unit").change_write_cache(false);
+    scene.test_unit_ready();
+    assert!(!scene.books().mode.fresh);
+    assert_eq!(durable(scene, 0, 2, Barrier::None), Ok(DurableBy::WriteThrough));
+    // The news come with the write itself, which was not done: so it is told, and no flush follows.
+    scene.disk.lock().unit(0).expect("unit").change_write_cache(true);
+    let told = durable(scene, 0, 3, Barrier::None);
+    assert!(matches!(told, Err(DurableError::Write(Judgement::NotDone(_)))), "{told:?}");
+    // The unit does not say any more what its cache is.
+    scene.forgery.say(|task| {
+        let asked = matches!(task.cdb.opcode(), Opcode::MODE_SENSE_6 | Opcode::MODE_SENSE_10);
+        asked.then(|| hba_tests::forged::Answer::good(&[3, 0, 0x10, 0]))
+    });
+    let by = durable(scene, 0, 4, Barrier::None).expect("by a flush");
+    assert!(matches!(by, DurableBy::Flush(_)), "{by:?}");
+    scene.blink();
+    assert_eq!(scene.byte(0), Some(4));
+}
+
+fn a_unit_without_fua_is_flushed_instead<P: ControlPort, C: ControllerModel>(
+    scene: &mut Scene<P, C>,
+) {
+    let by = durable(scene, 0, 1, Barrier::None).expect("by a flush");
+    assert!(matches!(by, DurableBy::Flush(_)), "{by:?}");
+    scene.disk.lock().unit(0).expect("unit").fail_flushes(Condition::WRITE_ERROR, Times::Next(1));
+    let told = durable(scene, 0, 2, Barrier::None);
+    assert!(matches!(told, Err(DurableError::Flush(FlushError::Loss(_)))), "{told:?}");
+}
+
+fn fua_is_no_barrier_and_a_commit_needs_one<P: ControlPort, C: ControllerModel>(
+    scene: &mut Scene<P, C>,
+) {
+    scene.write(0, 1);
+    assert_eq!(durable(scene, 1, 1, Barrier::None), Ok(DurableBy::Fua));
+    scene.blink();
+    assert_eq!((scene.byte(0), scene.byte(1)), (Some(0), Some(1)), "the record without its data");
+    let loss = scene.lost();
+    scene.acknowledge(loss);
+    scene.write(0, 2);
+    durable(scene, 1, 2, Barrier::EarlierWrites).expect("an honest disk");
+    scene.blink();
+    assert_eq!((scene.byte(0), scene.byte(1)), (Some(2), Some(2)));
+    scene.flush().expect("nothing was lost");
+    scene.write(0, 3);
+    scene.disk.lock().unit(0).expect("unit").fail_flushes(Condition::WRITE_ERROR, Times::Next(1));
+    let told = durable(scene, 1, 3, Barrier::EarlierWrites);
+    assert!(matches!(told, Err(DurableError::Earlier(FlushError::Loss(_)))), "{told:?}");
+    assert_eq!(scene.byte(1), Some(2), "it was not sent");
+}
+
+fn a_cache_is_switched_off_after_it_was_flushed<P: ControlPort, C: ControllerModel>(
+    scene: &mut Scene<P, C>,
+) {
+    let unit = scene.unit.clone();
+    scene.write(0, 1);
+    scene.disk.lock().unit(0).expect("unit").fail_flushes(Condition::WRITE_ERROR, Times::Next(1));
+    let told = scene.host.switch_write_cache(&unit, false, true).expect("accepted");
+    let Err(CacheSwitchError::Flush(FlushError::Loss(loss))) = told else { panic!("{told:?}") };
+    let nexus = scene.nexus();
+    let mode = scene.host.refresh_cache_mode(nexus).expect("answered");
+    assert_eq!(mode.write_cache, WriteCache::On, "it was not switched");
+    scene.acknowledge(loss);
+    scene.write(0, 2);
+    let mode = scene.host.switch_write_cache(&unit, false, true).expect("accepted");
+    assert!(mode.expect("switched").is_write_through());
+    assert_eq!(scene.disk.lock().unit(0).expect("unit").cached_blocks(), 0);
+    assert!(!scene.books().dirty);
+    scene.blink();
+    scene.test_unit_ready();
+    let mode = scene.host.refresh_cache_mode(nexus).expect("answered");
+    assert!(mode.is_write_through(), "it was saved");
+    assert_eq!(scene.byte(0), Some(2));
+    // On again, until the next reset.
+    let mode = scene.host.switch_write_cache(&unit, true, false).expect("accepted");
+    assert_eq!(mode.expect("switched").write_cache, WriteCache::On);
+    scene.write(0, 3);
+    assert!(scene.books().dirty);
+}
+
+fn a_unit_is_stopped_after_it_was_flushed<P: ControlPort, C: ControllerModel>(
+    scene: &mut Scene<P, C>,
+) {
+    let unit = scene.unit.clone();
+    scene.write(0, 1);
+    scene.disk.lock().unit(0).expect("unit").fail_flushes(Condition::WRITE_ERROR, Times::Next(1));
+    let told = scene.host.stop_unit(&unit).expect("accepted");
+    let Err(StopError::Flush(FlushError::Loss(loss))) = told else { panic!("{told:?}") };
+    assert_eq!(scene.byte(0), Some(1), "it runs");
+    scene.acknowledge(loss);
+    scene.write(0, 2);
+    // A disk that cannot stop keeps what it has, and that is flushed.
+    scene.forgery.say(|task| {
+        let stops = task.cdb.opcode() == Opcode::START_STOP_UNIT;
+        stops.then(|| hba_tests::forged::Answer {
+            data: Vec::new(),
+            executed: Executed::check_condition(&[0x70, 0, 4, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x44, 0]),
+        })
+    });
+    let told = scene.host.stop_unit(&unit).expect("accepted");
+    assert!(matches!(told, Err(StopError::Stop(_))), "{told:?}");
+    scene.forgery.stop();
+    scene.write(0, 3);
+    scene.host.stop_unit(&unit).expect("accepted").expect("an honest disk");
+    assert_eq!(scene.disk.lock().unit(0).expect("unit").cached_blocks(), 0);
+    let told = scene.test_unit_ready();
+    assert_eq!(told.completion.outcome, Outcome::Status(Status::CHECK_CONDITION), "it is stopped");
+}
+
+/// The disk has two ports. What is flushed through one was written through both; what was lost is lost for both.
+fn two_paths_lead_to_one_unit<P: ControlPort, C: ControllerModel>(scene: &mut Scene<P, C>) {
+    let [other] = &scene.others[..] else { panic!("{:?}", scene.others) };
+    let (own, other) = (scene.unit.clone(), other.clone());
+    assert_eq!(own.wwn, other.wwn);
+    scene.write(0, 1);
+    let dirty = |scene: &mut Scene<P, C>, nexus| scene.host.adapter().durability(nexus).dirty;
+    assert!(dirty(scene, own.nexus) && dirty(scene, other.nexus), "one cache");
+    assert_eq!(scene.host.adapter().dirty_units().len(), 1, "one flush does");
+    scene.host.flush(&other).expect("there").expect("an honest disk");
+    assert!(!dirty(scene, own.nexus) && !dirty(scene, other.nexus));
+    scene.write(0, 2);
+    scene.blink();
+    // Only the other path hears of it, and the flush goes out there, too.
+    let told = scene.host.flush(&other).expect("there");
+    let Err(FlushError::Loss(loss)) = told else { panic!("{told:?}") };
+    // The path that wrote is told of it, too. Whether that was the same loss of power nobody can know: the loss grows.
+    let grown = scene.lost();
+    assert_eq!((grown.since, grown.cause), (loss.since, loss.cause), "one loss for both");
+    assert!(scene.host.adapter().acknowledge_loss(other.nexus, loss).is_err(), "it grew");
+    scene.acknowledge(grown);
+    assert_eq!(scene.host.adapter().durability(other.nexus).loss, None, "once for all");
+    // Our mode change is news for both.
+    let nexus = own.nexus;
+    scene.host.refresh_cache_mode(nexus).expect("answered");
+    scene.host.switch_write_cache(&own, false, false).expect("accepted").expect("switched");
+    assert!(scene.host.adapter().durability(other.nexus).mode.is_write_through());
+    scene.host.switch_write_cache(&own, true, false).expect("accepted").expect("switched");
+    // One path leaves: the cache is still there, and a flush on the other covers it. With both it is gone.
+    scene.write(0, 3);
+    drop(scene.machine.detach(0));
+    for _ in 0..100 {
+        scene.host.poll(|_| ()).expect("poll");
+    }
+    let told = |event: &ControlEvent| matches!(event, ControlEvent::LossPending(_, loss) if loss.cause == LossCause::Removed);
+    assert!(!scene.saw(told), "it is not lost");
+    assert_eq!(scene.host.adapter().dirty_units(), [other.nexus]);
+    drop(scene.machine.detach(SECOND_PORT));
+    for _ in 0..100 {
+        scene.host.poll(|_| ()).expect("poll");
+    }
+    assert!(scene.saw(told), "now it may be");
+}
+
+fn a_battery_that_fails_is_a_reason_to_flush<P: ControlPort, C: ControllerModel>(
+    scene: &mut Scene<P, C>,
+) {
+    scene.write(0, 1);
+    scene.disk.lock().unit(0).expect("unit").fail_battery(false);
+    scene.test_unit_ready();
+    assert!(!scene.books().mode.fresh, "0B/06");
+    assert!(scene.books().dirty, "it always was: nobody relied on the battery");
+    scene.flush().expect("nothing is lost yet");
+    scene.write(1, 1);
+    scene.blink();
+    assert!(matches!(scene.lost().cause, LossCause::PowerLost(_)));
+    assert_eq!((scene.byte(0), scene.byte(1)), (Some(1), Some(0)));
 }
 
 fn f109_busy_forever<P: ControlPort, C: ControllerModel>(scene: &mut Scene<P, C>) {

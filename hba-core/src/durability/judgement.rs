@@ -34,7 +34,7 @@ pub struct Ended<'a> {
 /// | not ready, medium present (2/04) | `NotDone` | `NotDone` |
 /// | deferred error (71h, 73h) | `NotDone` | `Indeterminate` |
 /// | any other sense, no sense data, TASK ABORTED | `NotDone` | `Indeterminate` |
-/// | no such device, refused, controller busy | `NotDone` | `NotDone` |
+/// | no such device, unit offline, refused, controller busy | `NotDone` | `NotDone` |
 /// | time-out, abort, reset, removal, overrun, protocol error | `NotDone` | `Indeterminate` |
 ///
 /// Commands that change nothing are those which the [dispatch table](crate::dispatch) has as repeatable and without
@@ -98,7 +98,10 @@ impl Judgement {
             Outcome::Failed(failure) => Self::doubted(
                 cdb,
                 Cause::Failure(failure),
-                matches!(failure, Failure::DeviceNotPresent | Failure::Refused | Failure::Busy),
+                matches!(
+                    failure,
+                    Failure::DeviceNotPresent | Failure::Refused | Failure::Busy | Failure::Offline
+                ),
             ),
         }
     }
@@ -261,7 +264,9 @@ mod tests {
         for status in [Status::CHECK_CONDITION, Status::TASK_ABORTED, Status(0x3e)] {
             assert_eq!(write(Outcome::Status(status)), Indeterminate, "{status}");
         }
-        for failure in [Failure::DeviceNotPresent, Failure::Refused, Failure::Busy] {
+        for failure in
+            [Failure::DeviceNotPresent, Failure::Refused, Failure::Busy, Failure::Offline]
+        {
             assert_eq!(write(Outcome::Failed(failure)), NotDone, "{failure}");
         }
         for failure in [

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 
+use scsi_proto::vpd::Wwn;
 use scsi_proto::{AdditionalSense, Lun, Sense, SenseKey};
 
 use super::flush::{Flush, FlushBusy, FlushConfig, FlushEnd, FlushError, Flushed, FlushedBy};
@@ -110,6 +111,11 @@ struct Unit {
     /// A reset of ours may still be reported as 29/00.
     reset_by_us: bool,
     flushing: bool,
+    /// Which unit it is, where page 83h says so: its name, and its capacity, so that a name which is given twice does not do.
+    /// Two with equal names are two paths to one device server, and have one state.
+    name: Option<(Wwn, u64)>,
+    /// It left, and was not found again.
+    gone: bool,
 }
 
 /// Units that an adapter tells apart.
@@ -127,23 +133,30 @@ impl Unit {
             changes: 0,
             reset_by_us: false,
             flushing: false,
+            name: None,
+            gone: false,
         }
     }
 
+    /// Whether both are paths to one unit.
+    fn is_path_of(&self, other: &Self) -> bool {
+        self.nexus == other.nexus || self.name.is_some() && self.name == other.name
+    }
+
     /// What is known of the cache may be true no longer.
-    const fn doubt_mode(&mut self) {
+    fn doubt_mode(&mut self) {
         self.mode.fresh = false;
         self.changes = self.changes.wrapping_add(1);
     }
 
     /// A reset of ours is under way.
-    const fn note_reset(&mut self) {
+    fn note_reset(&mut self) {
         self.reset_by_us = true;
         self.doubt_mode();
     }
 
     /// Something happened that no reset of ours explains.
-    const fn note_power(&mut self) {
+    fn note_power(&mut self) {
         self.reset_by_us = false;
         self.doubt_mode();
     }
@@ -176,11 +189,11 @@ impl Durability {
     ///
     /// [`IoQueue::begin_epoch`]: crate::queue::IoQueue::begin_epoch
     pub fn begin_flush(&mut self, nexus: Nexus, config: FlushConfig) -> Result<Flush, FlushBusy> {
-        let unit = self.unit_mut(nexus);
-        if unit.flushing {
+        let busy = self.unit_mut(nexus).flushing || self.paths(nexus).any(|unit| unit.flushing);
+        if busy {
             return Err(FlushBusy);
         }
-        unit.flushing = true;
+        self.unit_mut(nexus).flushing = true;
         let epoch = self.begin_epoch();
         Ok(Flush { nexus, epoch, config, tries: 0, end: None })
     }
@@ -218,7 +231,7 @@ impl Durability {
         if let Some(loss) = unit.loss {
             return Err(FlushError::Loss(loss));
         }
-        unit.durable_before = unit.durable_before.max(epoch);
+        self.each_path(nexus, |unit| unit.durable_before = unit.durable_before.max(epoch));
         Ok(Flushed { epoch, by })
     }
 
@@ -230,11 +243,11 @@ impl Durability {
         let Sign { nexus, signs } = sign;
         let losses = self.losses;
         if let Some(nexus) = nexus {
-            self.take_in(nexus, signs, written(nexus));
+            self.take_in(nexus, signs, self.written(nexus, &written));
         } else {
             for at in 0..self.units.len() {
                 let nexus = self.units[at].nexus;
-                self.take_in(nexus, signs, written(nexus));
+                self.take_in(nexus, signs, self.written(nexus, &written));
             }
             if self.units.len() == UNITS {
                 self.take_in(NOWHERE, signs, written(NOWHERE));
@@ -258,13 +271,67 @@ impl Durability {
     ) {
         let unit = self.unit_mut(nexus);
         let fresh = unit.changes == changes;
-        unit.mode = CacheMode { write_cache, dpofua, fresh };
+        let mode = CacheMode { write_cache, dpofua, fresh };
+        self.each_path(nexus, |unit| {
+            if fresh || unit.nexus == nexus {
+                unit.mode = mode;
+            }
+        });
     }
 
-    /// A unit as discovery has just found it.
+    /// A unit as discovery has just found it. Units with the same name are one from here on.
     pub fn handle_discovered(&mut self, unit: &LogicalUnit) {
-        let changes = self.mode_changes(unit.nexus);
-        self.handle_mode(unit.nexus, changes, unit.write_cache, unit.dpofua);
+        let LogicalUnit { nexus, wwn, blocks, .. } = *unit;
+        let known = self.unit_mut(nexus);
+        known.gone = false;
+        let name = wwn.map(|wwn| (wwn, blocks));
+        if known.name != name {
+            known.name = name;
+            self.join(nexus);
+        }
+        let changes = self.mode_changes(nexus);
+        self.handle_mode(nexus, changes, unit.write_cache, unit.dpofua);
+    }
+
+    /// Another path to a unit: what is durable is what both know to be, and a loss is a loss of both.
+    fn join(&mut self, nexus: Nexus) {
+        let durable_before = self.paths(nexus).map(|unit| unit.durable_before).min();
+        let loss = self.paths(nexus).find_map(|unit| unit.loss);
+        self.each_path(nexus, |unit| {
+            unit.durable_before = durable_before.unwrap_or(unit.durable_before);
+            unit.loss = unit.loss.or(loss);
+        });
+    }
+
+    /// The addresses of the unit at `nexus`: its own, and those of other paths that page 83h tells of.
+    pub fn paths_of(&self, nexus: Nexus) -> impl Iterator<Item = Nexus> {
+        let own = self.find(nexus).is_err().then_some(nexus);
+        own.into_iter().chain(self.paths(nexus).map(|unit| unit.nexus))
+    }
+
+    /// Whether the unit at `nexus` left and was not found again.
+    pub(crate) fn is_gone(&self, nexus: Nexus) -> bool {
+        self.unit(nexus).gone
+    }
+
+    fn paths(&self, nexus: Nexus) -> impl Iterator<Item = &Unit> {
+        let known = self.find(nexus).ok().map(|at| self.units[at]);
+        self.units.iter().filter(move |unit| known.is_some_and(|known| unit.is_path_of(&known)))
+    }
+
+    /// Every path of the unit, its own first; also of one that found no place.
+    fn each_path(&mut self, nexus: Nexus, mut change: impl FnMut(&mut Unit)) {
+        let known = *self.unit_mut(nexus);
+        change(self.unit_mut(nexus));
+        let others = |unit: &&mut Unit| unit.nexus != nexus && unit.is_path_of(&known);
+        if known.name.is_some() {
+            self.units.iter_mut().filter(others).for_each(change);
+        }
+    }
+
+    /// When the unit was last written to, on any path.
+    fn written(&self, nexus: Nexus, of: impl Fn(Nexus) -> Written) -> Written {
+        self.paths_of(nexus).map(of).fold(Written::NEVER, Written::merge)
     }
 
     /// What the device said of its cache, and whether that is still to be believed.
@@ -294,9 +361,11 @@ impl Durability {
         if unit.loss != Some(loss) {
             return Err(unit.loss);
         }
-        unit.loss = None;
         // Whoever was told rewrites them: they are not lost a second time.
-        unit.durable_before = unit.durable_before.max(loss.until.next());
+        self.each_path(nexus, |unit| {
+            unit.loss = None;
+            unit.durable_before = unit.durable_before.max(loss.until.next());
+        });
         Ok(())
     }
 
@@ -329,9 +398,21 @@ impl Durability {
     pub fn handle_removal(&mut self, written: impl Fn(Nexus) -> Written) -> Option<Epoch> {
         let departed = core::mem::take(&mut self.departed);
         let all = core::mem::take(&mut self.gone);
-        let left = |unit: &Unit| all || departed.contains(&unit.nexus.target);
-        self.units.iter_mut().filter(|unit| left(unit)).for_each(Unit::note_power);
-        let epoch = self.lose_dirty(LossCause::Removed, left, written);
+        for unit in &mut self.units {
+            if all || departed.contains(&unit.nexus.target) {
+                unit.note_power();
+                unit.gone = true;
+            }
+        }
+        let left: Vec<Nexus> = self
+            .units
+            .iter()
+            .filter(|unit| all || departed.contains(&unit.nexus.target))
+            // As long as one path is left, so is the unit, and a flush on it covers what came on the others.
+            .filter(|unit| self.paths(unit.nexus).all(|path| path.gone))
+            .map(|unit| unit.nexus)
+            .collect();
+        let epoch = self.lose_dirty(LossCause::Removed, |unit| left.contains(&unit.nexus), written);
         self.departed = departed;
         self.departed.clear();
         epoch
@@ -356,14 +437,15 @@ impl Durability {
 
     /// A reset of ours is under way: a unit attention 29/00 that follows is about that.
     pub(crate) fn note_reset(&mut self, task: TaskManagement) {
-        for unit in &mut self.units {
+        for at in 0..self.units.len() {
+            let nexus = self.units[at].nexus;
             let reset = match task {
-                TaskManagement::LogicalUnitReset(nexus) => unit.nexus == nexus,
-                TaskManagement::TargetReset(target) => unit.nexus.target == target,
+                TaskManagement::LogicalUnitReset(reset) => nexus == reset,
+                TaskManagement::TargetReset(target) => nexus.target == target,
                 _ => false,
             };
             if reset {
-                unit.note_reset();
+                self.each_path(nexus, Unit::note_reset);
             }
         }
     }
@@ -387,10 +469,10 @@ impl Durability {
     }
 
     fn take_in(&mut self, nexus: Nexus, signs: Signs, written: Written) {
-        let unit = self.unit_mut(nexus);
         if signs.mode_changed || signs.degraded.is_some() {
-            unit.doubt_mode();
+            self.each_path(nexus, Unit::doubt_mode);
         }
+        let unit = self.unit_mut(nexus);
         let dirty = unit.is_dirty(written);
         let told_of_reset =
             signs.power_on_or_reset > 0 || signs.reset || signs.power_lost.is_some();
@@ -398,6 +480,7 @@ impl Durability {
         if told_of_reset {
             // The excuse is good for one report, whichever it was.
             unit.note_power();
+            self.each_path(nexus, Unit::doubt_mode);
         }
         let ambiguous = (signs.power_on_or_reset > excused)
             .then_some(AdditionalSense::POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
@@ -437,7 +520,8 @@ impl Durability {
         let losses = self.losses;
         for at in 0..self.units.len() {
             let unit = self.units[at];
-            if concerns(&unit) && unit.is_dirty(written(unit.nexus)) {
+            let told = unit.loss.is_some_and(|loss| loss.number >= losses);
+            if concerns(&unit) && !told && unit.is_dirty(self.written(unit.nexus, &written)) {
                 self.lose(unit.nexus, cause);
             }
         }
@@ -456,7 +540,7 @@ impl Durability {
         let unit = self.unit_mut(nexus);
         let first = unit.loss.unwrap_or(Loss { number, since: unit.durable_before, until, cause });
         let loss = Loss { number, until: until.max(first.until), ..first };
-        unit.loss = Some(loss);
+        self.each_path(nexus, |unit| unit.loss = Some(loss));
         if self.found.len() < UNITS {
             self.found.push_back((nexus, loss));
         }

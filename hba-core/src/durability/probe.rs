@@ -2,7 +2,7 @@
 
 use scsi_proto::Cdb;
 use scsi_proto::command::{Bits, Command as _, ModeSense6};
-use scsi_proto::mode::{CachingPage, ModeForm, ModeParameters, page_code};
+use scsi_proto::mode::{ModeForm, ModeParameters, page_code};
 use scsi_proto::{SenseKey, Status};
 
 use super::judgement::{Cause, Judgement};
@@ -65,8 +65,7 @@ impl CacheProbe {
 
     fn of(data: &[u8]) -> Option<Self> {
         let mode = ModeParameters::parse_sense(data, ModeForm::Six).ok()?;
-        let page = CachingPage::parse(mode.page(page_code::CACHING, 0)?.bytes).ok()?;
-        let write_cache = if page.wce { WriteCache::On } else { WriteCache::Off };
+        let write_cache = WriteCache::of_mode(&mode)?;
         Some(Self::Known { write_cache, dpofua: mode.header.dpofua() })
     }
 }

@@ -90,6 +90,9 @@ pub const COMMON: &[Fault] = &[
     Fault::Deferred,
     Fault::Attention,
     Fault::CacheChange,
+    Fault::BatteryFailure,
+    Fault::MisdirectedWrite,
+    Fault::ShornWrite,
     Fault::Abort,
     Fault::UnitReset,
     Fault::Reset,
@@ -110,7 +113,9 @@ pub fn draw(seed: u64, profile: Profile, capacity: Capacity) -> Plan {
     let mut machine = SplitMix64::new(streams.draw());
     let mut work = SplitMix64::new(streams.draw());
     let mut trouble = SplitMix64::new(streams.draw());
-    let options = options(&mut machine, profile, capacity);
+    let mut disks = SplitMix64::new(streams.draw());
+    let mut options = options(&mut machine, profile, capacity);
+    describe_disks(&mut disks, profile, &mut options);
     let operations = operations(&mut work, profile, &options);
     let schedule = schedule(&mut trouble, profile, capacity, &options, operations.len() as u32);
     Plan { seed, options, operations, schedule }
@@ -137,6 +142,8 @@ fn options(prng: &mut SplitMix64, profile: Profile, capacity: Capacity) -> Optio
         blocks: between(prng, 1, 32),
         write_cache: u32::from(!one_in(prng, 5) || profile == Profile::Liars),
         non_volatile: u32::from(one_in(prng, 10) && profile != Profile::Liars),
+        battery: 0,
+        sync_progress: 0,
         cache_blocks: between(prng, 1, 64),
         lying_flush: u32::from(profile == Profile::Liars && one_in(prng, 2)),
         lying_fua: u32::from(profile == Profile::Liars && one_in(prng, 2)),
@@ -151,6 +158,15 @@ fn options(prng: &mut SplitMix64, profile: Profile, capacity: Capacity) -> Optio
         end: u32::from(one_in(prng, 3)),
         greet: u32::from(!one_in(prng, 4)),
     }
+}
+
+/// What else there is to disks.
+fn describe_disks(prng: &mut SplitMix64, profile: Profile, options: &mut Options) {
+    let battery = one_in(prng, 2);
+    options.battery = u32::from(options.non_volatile != 0 && battery);
+    // SYNC_PROG 10b ends commands although nothing goes wrong.
+    let most = if profile == Profile::Calm { 1 } else { 2 };
+    options.sync_progress = if one_in(prng, 2) { between(prng, 0, most) } else { 0 };
 }
 
 fn operations(prng: &mut SplitMix64, profile: Profile, options: &Options) -> Vec<Operation> {
@@ -206,6 +222,8 @@ fn schedule(
     // A non-volatile cache promises more than a medium that fails can keep.
     let promised = |fault: &Fault| match fault {
         Fault::WriteError | Fault::CacheChange => options.non_volatile == 0,
+        Fault::BatteryFailure => options.may_degrade(),
+        fault if fault.is_lie() => profile == Profile::Liars,
         _ => true,
     };
     // About half of what could go wrong does not, in any one run.
@@ -216,7 +234,8 @@ fn schedule(
         .filter(promised)
         .filter(|fault| match profile {
             Profile::Sick => fault.is_of_one_disk(),
-            Profile::Power | Profile::Liars => fault.is_power_cut(),
+            Profile::Power => fault.is_power_cut() || *fault == Fault::BatteryFailure,
+            Profile::Liars => fault.is_power_cut() || fault.is_lie(),
             Profile::Soak => fault.is_power_cut() || one_in(prng, 3),
             _ => one_in(prng, 2),
         })

@@ -63,7 +63,10 @@ impl Judge {
     pub(super) fn new(plan: &Plan) -> Self {
         let options = plan.options;
         let units = options.all_units() as usize;
-        let durable = options.write_cache == 0 || options.non_volatile != 0;
+        let safe = options.non_volatile != 0 && !options.may_degrade();
+        let durable = options.write_cache == 0 || safe;
+        let mut ledger = Ledger::new(options.blocks, durable);
+        ledger.survivors_may_go = options.may_degrade();
         Self {
             flights: Vec::with_capacity(plan.operations.len() + 64),
             tally: Tally::default(),
@@ -72,7 +75,7 @@ impl Judge {
             options,
             outstanding: Vec::new(),
             writes: Vec::with_capacity(plan.operations.len()),
-            ledgers: (0..units).map(|_| Ledger::new(options.blocks, durable)).collect(),
+            ledgers: vec![ledger; units],
             powered: vec![0; units],
             plain: vec![[0; 2]; units],
             losses: vec![0; units],
@@ -166,7 +169,8 @@ impl Judge {
 
     /// Ordered commands of one vector and unit: nothing earlier is left, nothing later was executed.
     fn in_order(&self, index: usize) -> Verdict {
-        if self.tally.faults > 0 {
+        // A disk that is flushing may have ended the earlier one with NOT READY, before it asked for its data.
+        if self.tally.faults > 0 || self.options.sync_progress > 1 {
             return Ok(());
         }
         let this = &self.flights[index];
@@ -298,7 +302,8 @@ impl Judge {
         let ledger = &mut self.ledgers[op.unit as usize];
         match effect {
             Effect::Done if op.kind.is_write() => {
-                let fua = op.kind == Kind::WriteFua;
+                // FUA may put data into a non-volatile cache, which is one as long as its battery holds.
+                let fua = op.kind == Kind::WriteFua && !self.options.may_degrade();
                 if cut && !fua && !ledger.write_through {
                     ledger.indeterminate(flight.id, op.lba, op.blocks, now);
                 } else {
@@ -480,10 +485,10 @@ impl Judge {
         }
         states.into_iter().for_each(|state| self.tally.saw(state));
         self.powered[unit as usize] = now;
-        if self.options.non_volatile == 0 {
-            if self.ledgers[unit as usize].is_dirty() {
-                self.flush_truth[unit as usize].dirty_cut.get_or_insert(now);
-            }
+        if self.options.non_volatile == 0 && self.ledgers[unit as usize].is_dirty() {
+            self.flush_truth[unit as usize].dirty_cut.get_or_insert(now);
+        }
+        if self.options.non_volatile == 0 || self.options.may_degrade() {
             self.ledgers[unit as usize].cut(now);
         }
     }

@@ -56,6 +56,8 @@ pub struct Ledger {
     undone: Vec<WriteId>,
     /// Every write that is done goes to stable storage at once: no volatile cache.
     pub write_through: bool,
+    /// What survived one loss of power may be lost by the next: it is in a cache whose battery can fail.
+    pub survivors_may_go: bool,
 }
 
 impl Ledger {
@@ -72,7 +74,7 @@ impl Ledger {
         };
         let blocks =
             (0..blocks).map(|_| Block { versions: vec![start], gone: VecDeque::new() }).collect();
-        Self { blocks, undone: Vec::new(), write_through }
+        Self { blocks, undone: Vec::new(), write_through, survivors_may_go: false }
     }
 
     /// A write was issued.
@@ -187,7 +189,7 @@ impl Ledger {
         }
         let survivor = found.ended < powered_since && found.floor.is_none() && !found.done;
         if survivor && issued > powered_since {
-            block.settle(id, powered_since);
+            block.settle(id, powered_since, !self.survivors_may_go);
         }
         Ok(())
     }
@@ -243,12 +245,14 @@ impl Block {
     }
 
     /// After a loss this version was found: it is what survived, and what had ended by then is gone.
-    fn settle(&mut self, id: WriteId, since: Moment) {
-        self.versions.retain(|v| v.id == id || v.ended > since);
+    fn settle(&mut self, id: WriteId, since: Moment, durable: bool) {
+        if durable {
+            self.versions.retain(|v| v.id == id || v.ended > since);
+        }
         for version in &mut self.versions {
             if version.id == id {
                 version.done = true;
-                version.floor = Some(Floor::Survived);
+                version.floor = durable.then_some(Floor::Survived);
             }
         }
     }
@@ -309,6 +313,18 @@ mod tests {
         ledger.cut(12);
         assert_eq!(oracle(ledger.read(0, WriteId(1), 14, 13)), Some(Oracle::NoRevert));
         assert_eq!(oracle(ledger.read(0, WriteId(2), 14, 13)), None);
+    }
+
+    #[test]
+    fn what_a_battery_kept_may_go_with_it() {
+        let mut ledger = flushed_and_cached();
+        ledger.survivors_may_go = true;
+        ledger.cut(9);
+        ledger.read(0, WriteId(2), 11, 10).unwrap();
+        assert_eq!(oracle(ledger.read(0, WriteId(1), 11, 10)), Some(Oracle::Visible));
+        ledger.cut(12);
+        assert_eq!(oracle(ledger.read(0, WriteId(1), 14, 13)), None);
+        assert_eq!(oracle(ledger.read(0, WriteId(0), 14, 13)), Some(Oracle::DurableFloor));
     }
 
     #[test]

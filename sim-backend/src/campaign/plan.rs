@@ -15,6 +15,15 @@ pub struct Plan {
     pub schedule: Vec<Entry>,
 }
 
+impl Plan {
+    /// Whether its disks keep their promises: no violation is theirs, and the audit names none.
+    #[must_use]
+    pub fn is_honest(&self) -> bool {
+        let lies = self.schedule.iter().any(|entry| entry.fault.is_lie());
+        !lies && self.options.lying_flush == 0 && self.options.lying_fua == 0
+    }
+}
+
 macro_rules! options {
     ($($(#[$meta:meta])* $name:ident = $default:literal, $text:literal;)+) => {
         /// The numbers of a run; each has a name in the text form.
@@ -62,6 +71,10 @@ options! {
     write_cache = 1, "write-cache";
     /// The cache survives power loss.
     non_volatile = 0, "non-volatile-cache";
+    /// It does so because of a battery, which can fail.
+    battery = 0, "battery";
+    /// SYNC_PROG: what a flush with IMMED does to the commands after it.
+    sync_progress = 0, "sync-progress";
     /// Blocks of the write cache.
     cache_blocks = 64, "cache-blocks";
     /// Flushes answer GOOD and do nothing: the audit has to name the disk.
@@ -93,6 +106,12 @@ options! {
 impl Options {
     /// What `cut` adds to the mask of [`PowerCut::Chosen`].
     pub const CHOSEN: u32 = 100;
+
+    /// Whether its disks may lose what they said to be in a non-volatile cache: by a battery that fails, which they tell.
+    #[must_use]
+    pub const fn may_degrade(&self) -> bool {
+        self.non_volatile != 0 && self.battery != 0
+    }
 
     /// Logical units of the machine.
     #[must_use]
@@ -284,6 +303,12 @@ named! {
         Attention = "attention",
         /// Another initiator switches the write cache off, and on the next time.
         CacheChange = "cache-change",
+        /// The battery of the cache fails: the disk goes on caching, or writes through from then on.
+        BatteryFailure = "battery-failure",
+        /// Writes to the medium land elsewhere: the audit has to name the disk.
+        MisdirectedWrite = "misdirected-write",
+        /// Writes to the medium are done by half: the audit has to name the disk.
+        ShornWrite = "shorn-write",
         /// The caller aborts its oldest command.
         Abort = "abort",
         /// The caller resets a logical unit.
@@ -315,16 +340,25 @@ impl Fault {
         matches!(self, Self::PowerCut | Self::DiskPowerCut)
     }
 
+    /// Whether a disk that has it breaks its promise.
+    #[must_use]
+    pub const fn is_lie(self) -> bool {
+        matches!(self, Self::MisdirectedWrite | Self::ShornWrite)
+    }
+
     /// Whether it is one disk's, and every other disk has to go on as if nothing were.
     #[must_use]
     pub const fn is_of_one_disk(self) -> bool {
         use Fault::{
-            Attention, Busy, CacheChange, Deferred, FlushError, ReadError, ShortData, TaskSetFull,
-            WriteError,
+            Attention, BatteryFailure, Busy, CacheChange, Deferred, FlushError, MisdirectedWrite,
+            ReadError, ShornWrite, ShortData, TaskSetFull, WriteError,
         };
         matches!(
             self,
             Attention
+                | BatteryFailure
+                | MisdirectedWrite
+                | ShornWrite
                 | Busy
                 | CacheChange
                 | Deferred

@@ -41,3 +41,42 @@ fn every_profile_passes_and_runs_again_the_same() {
         assert!(all.commands > 500 || profile == Profile::Liars, "{name}: {all:?}");
     }
 }
+
+/// One disk, a write that goes wrong in the medium, a flush, and a read of everything at the end.
+fn miswritten(fault: Fault) -> Plan {
+    // One command at a time, so that the disk is at work before everything is healed.
+    let options = Options { write_cache: 0, blocks: 16, depth: 1, ..Options::default() };
+    let write = Operation { kind: Kind::Write, unit: 0, lba: 3, blocks: 2, vector: 0 };
+    let entry = Entry { site: Site::Submit, nth: 2, fault, unit: 0, count: 4 };
+    Plan { seed: 13, options, operations: vec![write; 3], schedule: vec![entry] }
+}
+
+#[test]
+fn disks_that_write_elsewhere_or_by_half_are_named_and_no_driver_is_blamed() {
+    for fault in [Fault::MisdirectedWrite, Fault::ShornWrite] {
+        let plan = miswritten(fault);
+        let text = Replay { plan: plan.clone(), expect: None }.to_string();
+        let replayed = Replay::parse(&text).unwrap();
+        assert_eq!(replayed.plan, plan, "it is plain text");
+        let outcome = passes(&plan);
+        assert_eq!(outcome.tally.liars, 1, "{fault}");
+        assert_eq!(passes(&Plan { schedule: Vec::new(), ..plan }).tally.liars, 0);
+    }
+    let liars = (0..40).map(|seed| passes(&draw(seed, Profile::Liars, CAPACITY)).tally.liars);
+    assert!(liars.sum::<u64>() > 10, "liars are drawn");
+}
+
+#[test]
+fn batteries_fail_and_what_was_flushed_is_there() {
+    let mut failed = 0;
+    for seed in 0..60 {
+        let mut plan = draw(seed, Profile::Power, CAPACITY);
+        (plan.options.write_cache, plan.options.non_volatile, plan.options.battery) = (1, 1, 1);
+        let fault = Fault::BatteryFailure;
+        let nth = 5 + seed as u32;
+        plan.schedule.push(Entry { site: Site::Submit, nth, fault, unit: 0, count: 1 });
+        let outcome = passes(&plan);
+        failed += outcome.tally.census[fault as usize].iter().sum::<u64>();
+    }
+    assert!(failed >= 60, "{failed}");
+}

@@ -25,7 +25,7 @@ use super::tally::{Sometimes, Tally};
 use super::text::BLOCKS_MAX;
 use super::trouble::Troubled;
 use super::watched::Watched;
-use crate::disk::{Condition, DiskConfig, MediumAccess, SimDisk, Times};
+use crate::disk::{Condition, DiskConfig, MediumAccess, Miswrite, SimDisk, Times};
 use crate::machine::{SimMachine, SimRegisters};
 use crate::memory::SimMemory;
 use crate::target::SasAddress;
@@ -129,6 +129,8 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
                 logical_units: options.units as u16,
                 write_cache: options.write_cache != 0,
                 non_volatile_cache: options.non_volatile != 0,
+                battery: options.battery != 0,
+                sync_progress: options.sync_progress.min(2) as u8,
                 cache_blocks: options.cache_blocks,
                 lying_flush: options.lying_flush != 0,
                 lying_fua: options.lying_fua != 0,
@@ -694,10 +696,14 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
 
     /// Whether the audit names a disk that is behind the violation: it broke its promise, not the driver.
     fn is_named(&mut self, plan: &Plan, violation: &Violation) -> bool {
-        let kept = plan.options.lying_flush == 0 && plan.options.lying_fua == 0;
-        let of_disks =
-            [Oracle::DurableFloor, Oracle::NoRevert, Oracle::FuaDurable, Oracle::ReadData];
-        !kept
+        let of_disks = [
+            Oracle::DurableFloor,
+            Oracle::NoRevert,
+            Oracle::FuaDurable,
+            Oracle::ReadData,
+            Oracle::Visible,
+        ];
+        !plan.is_honest()
             && of_disks.contains(&violation.oracle)
             && self.audit(plan).is_ok()
             && self.judge.tally.liars > 0
@@ -709,11 +715,10 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             let mut watched = locked(disk);
             let units = watched.disk.units();
             let lies = (0..units).filter_map(|unit| watched.disk.unit(unit).map(|u| u.lies()));
-            let lied = lies.filter(|lies| lies.flushes + lies.fua_writes > 0).count();
+            let lied = lies.filter(|lies| lies.total() > 0).count();
             self.judge.tally.liars += lied as u64;
         }
-        let honest = plan.options.lying_flush == 0 && plan.options.lying_fua == 0;
-        require(!honest || self.judge.tally.liars == 0, Oracle::FuaDurable, || {
+        require(!plan.is_honest() || self.judge.tally.liars == 0, Oracle::FuaDurable, || {
             "an honest disk is named by the audit".into()
         })
     }
@@ -872,6 +877,11 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
                 _ => Condition::I_T_NEXUS_LOSS_OCCURRED,
             }),
             Fault::CacheChange => control.change_write_cache(nth % 2 == 0),
+            Fault::BatteryFailure => control.fail_battery(nth % 2 == 0),
+            Fault::MisdirectedWrite => {
+                control.miswrite(Miswrite::Misdirected { by: 1 + u64::from(nth % 7) }, times);
+            }
+            Fault::ShornWrite => control.miswrite(Miswrite::Shorn, times),
             _ => {}
         }
     }

@@ -66,8 +66,16 @@ pub struct DiskConfig {
     pub write_cache: bool,
     /// DPOFUA: whether DPO and FUA may be set. If not they are refused with 5/24/00.
     pub dpofua: bool,
-    /// Whether the cache survives power loss (NV_SUP).
+    /// Whether the cache survives power loss (NV_SUP), as long as nobody sets NV_DIS and no battery fails.
     pub non_volatile_cache: bool,
+    /// Whether it survives because of a battery, which can fail: the cache is volatile from then on (V_SUP, too).
+    pub battery: bool,
+    /// SYNC_PROG after power on: 0 to 2.
+    pub sync_progress: u8,
+    /// Whether mode pages can be saved: MODE SELECT with SP, and what is saved survives resets and power loss.
+    pub saves_modes: bool,
+    /// Ports, each with an initiator of its own: 1 to 4. Port n has the address of the first plus n.
+    pub ports: u8,
     /// Blocks that the cache holds before it writes the oldest back. At least 1.
     pub cache_blocks: u32,
     /// Flushes answer GOOD and do nothing. For showing that a checker notices.
@@ -96,6 +104,10 @@ impl DiskConfig {
             write_cache: true,
             dpofua: true,
             non_volatile_cache: false,
+            battery: false,
+            sync_progress: 0,
+            saves_modes: true,
+            ports: 1,
             cache_blocks: Self::CACHE_LEN / BlockSize::B512.bytes(),
             lying_flush: false,
             lying_fua: false,
@@ -135,6 +147,16 @@ pub enum DiskConfigError {
         /// The exponent asked for.
         exponent: u8,
     },
+    /// The disk has no ports, or more than four.
+    Ports {
+        /// The number asked for.
+        count: u8,
+    },
+    /// SYNC_PROG 3 is reserved.
+    SyncProgress {
+        /// The value asked for.
+        value: u8,
+    },
     /// A medium has another block size than the configuration.
     BlockSize {
         /// The size of the medium's blocks.
@@ -157,6 +179,8 @@ impl fmt::Display for DiskConfigError {
             Self::PhysicalBlockExponent { exponent } => {
                 write!(f, "physical block exponent {exponent} is above 15")
             }
+            Self::Ports { count } => write!(f, "a disk has 1 to 4 ports, not {count}"),
+            Self::SyncProgress { value } => write!(f, "sync_prog is 0 to 2, not {value}"),
             Self::BlockSize { medium, config } => {
                 write!(f, "the medium has blocks of {medium}, the configuration of {config}")
             }

@@ -3,7 +3,7 @@
 use scsi_proto::{Lba, Status};
 
 use super::condition::Condition;
-use super::faults::{BlockError, CommandFaults, MediumAccess, Times};
+use super::faults::{BlockError, CommandFaults, MediumAccess, Miswrite, Times};
 use super::store::{BlockRange, Lies};
 use super::unit::LogicalUnit;
 
@@ -45,6 +45,12 @@ impl UnitControl<'_> {
         self.0.store.plant(access, BlockRange { lba, blocks }, condition, times);
     }
 
+    /// Lets writes to the medium store something else, and say that all is well. With a write cache that is when it is written
+    /// back.
+    pub fn miswrite(&mut self, how: Miswrite, times: Times) {
+        self.0.store.plant_miswrite(how, times);
+    }
+
     /// Makes flushes fail with `condition`. They write nothing, and the cache keeps its blocks.
     pub fn fail_flushes(&mut self, condition: Condition, times: Times) {
         self.0.faults.fail_flush(condition, times);
@@ -68,6 +74,25 @@ impl UnitControl<'_> {
     /// Reports `condition` as a unit attention with the next command.
     pub fn raise_attention(&mut self, condition: Condition) {
         self.0.attentions.raise(condition);
+    }
+
+    /// The battery of the cache fails, where it has one: what is in the cache is volatile now (6/0B/06), and the disk either
+    /// goes on caching or writes everything back and through from here on (6/2A/01, too).
+    pub fn fail_battery(&mut self, write_through: bool) {
+        let unit = &mut *self.0;
+        unit.battery_failed = unit.has_non_volatile_cache;
+        unit.store.set_non_volatile(unit.is_cache_safe());
+        unit.attentions.raise(Condition::CACHE_NOW_VOLATILE);
+        if write_through {
+            self.change_write_cache(false);
+        }
+    }
+
+    /// The battery is charged again; the disk says nothing.
+    pub fn restore_battery(&mut self) {
+        let unit = &mut *self.0;
+        unit.battery_failed = false;
+        unit.store.set_non_volatile(unit.is_cache_safe());
     }
 
     /// Switches the write cache as another initiator would: with the unit attention 2A/01.

@@ -4,6 +4,7 @@ use hba_core::time::Instant;
 use scsi_proto::sense::SenseFormat;
 use scsi_proto::{Lun, Opcode};
 
+use super::attention::PortIndex;
 use super::condition::Condition;
 use super::config::{DiskConfig, DiskConfigError};
 use super::control::UnitControl;
@@ -41,6 +42,8 @@ pub enum Hold {
     Nothing,
     /// SYNCHRONIZE CACHE.
     Flushes,
+    /// READ, WRITE and VERIFY: the medium does not answer, and the electronics do as if nothing were.
+    MediumAccess,
     /// All.
     Everything,
 }
@@ -85,6 +88,12 @@ impl SimDisk {
             return Err(DiskConfigError::PhysicalBlockExponent {
                 exponent: config.physical_block_exponent,
             });
+        }
+        if !matches!(config.ports, 1..=4) {
+            return Err(DiskConfigError::Ports { count: config.ports });
+        }
+        if config.sync_progress > 2 {
+            return Err(DiskConfigError::SyncProgress { value: config.sync_progress });
         }
         for medium in &media {
             let (medium, config) = ((medium.block_size(), medium.blocks()), config.block_size);
@@ -142,6 +151,33 @@ impl SimDisk {
         self.units.get_mut(number).map(UnitControl)
     }
 
+    /// The address of one port.
+    #[must_use = "the address is the only result"]
+    pub const fn port_address(&self, port: PortIndex) -> SasAddress {
+        SasAddress(self.sas_address.0.wrapping_add(port.0 as u64))
+    }
+
+    /// Executes a command that came through `port`.
+    pub fn execute_on(
+        &mut self,
+        port: PortIndex,
+        now: Instant,
+        task: &Task<'_>,
+        data: &mut dyn DataPhase,
+    ) -> Execution {
+        self.units.iter_mut().for_each(|unit| unit.port = port);
+        let execution = self.execute(now, task, data);
+        self.units.iter_mut().for_each(|unit| unit.port = PortIndex::default());
+        execution
+    }
+
+    /// The initiator behind `port` lost its way to the disk, and has it back.
+    pub fn nexus_loss_on(&mut self, port: PortIndex) {
+        for unit in &mut self.units {
+            unit.attentions.raise_for(port, Condition::I_T_NEXUS_LOSS_OCCURRED);
+        }
+    }
+
     #[inline]
     fn unit_at(&mut self, lun: Lun) -> Option<&mut LogicalUnit> {
         if lun == Lun::ZERO {
@@ -159,9 +195,27 @@ impl SimDisk {
                 !self.powered
                     || matches!(opcode, Opcode::SYNCHRONIZE_CACHE_10 | Opcode::SYNCHRONIZE_CACHE_16)
             }
+            Hold::MediumAccess => !self.powered || accesses_medium(opcode),
             Hold::Everything => true,
         }
     }
+}
+
+/// READ, WRITE and VERIFY of every length.
+const fn accesses_medium(opcode: Opcode) -> bool {
+    matches!(
+        opcode,
+        Opcode::READ_6
+            | Opcode::READ_10
+            | Opcode::READ_12
+            | Opcode::READ_16
+            | Opcode::WRITE_6
+            | Opcode::WRITE_10
+            | Opcode::WRITE_12
+            | Opcode::WRITE_16
+            | Opcode::VERIFY_10
+            | Opcode::VERIFY_16
+    )
 }
 
 /// While the power is off every command is held: the disk does not answer.
@@ -202,9 +256,7 @@ impl Target for SimDisk {
     }
 
     fn i_t_nexus_loss(&mut self) {
-        for unit in &mut self.units {
-            unit.attentions.raise(Condition::I_T_NEXUS_LOSS_OCCURRED);
-        }
+        self.nexus_loss_on(PortIndex::default());
     }
 
     fn power_cut(&mut self) {

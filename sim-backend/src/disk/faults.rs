@@ -37,6 +37,20 @@ pub enum MediumAccess {
     Write,
 }
 
+/// How the medium stores something else than what it was given, and says that all is well.
+///
+/// Each breaks the promise of a disk and is counted in [`Lies`](super::Lies): for showing that a checker notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Miswrite {
+    /// The blocks land so many blocks further on, past the end at the beginning; where they belong nothing changes.
+    Misdirected {
+        /// The distance in blocks.
+        by: u64,
+    },
+    /// Only the first half of each block is written.
+    Shorn,
+}
+
 /// A block that could not be moved to or from the medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BlockError {
@@ -49,6 +63,8 @@ pub(super) struct BlockError {
 pub(super) struct FaultyMedium {
     medium: Box<dyn Medium>,
     faults: Vec<RangeFault>,
+    /// Blocks that landed elsewhere, and blocks that were written in part.
+    miswritten: (u64, u64),
 }
 
 /// A fault in the blocks from `first` to `last`, both included.
@@ -57,13 +73,31 @@ struct RangeFault {
     access: MediumAccess,
     first: u64,
     last: u64,
-    condition: Condition,
+    effect: Effect,
     times: Times,
+}
+
+/// What a fault does.
+#[derive(Clone, Copy, Debug)]
+enum Effect {
+    Fail(Condition),
+    Miswrite(Miswrite),
 }
 
 impl FaultyMedium {
     pub(super) const fn new(medium: Box<dyn Medium>) -> Self {
-        Self { medium, faults: Vec::new() }
+        Self { medium, faults: Vec::new(), miswritten: (0, 0) }
+    }
+
+    /// Blocks that were misdirected and blocks that were shorn so far.
+    pub(super) const fn miswritten(&self) -> (u64, u64) {
+        self.miswritten
+    }
+
+    /// Lets writes to the medium go wrong without a word, wherever they go.
+    pub(super) fn plant_miswrite(&mut self, how: Miswrite, times: Times) {
+        let (access, effect) = (MediumAccess::Write, Effect::Miswrite(how));
+        self.faults.push(RangeFault { access, first: 0, last: u64::MAX, effect, times });
     }
 
     pub(super) fn plant(
@@ -76,7 +110,8 @@ impl FaultyMedium {
     ) {
         if let Some(more) = blocks.checked_sub(1) {
             let (first, last) = (lba.0, lba.0.saturating_add(more));
-            self.faults.push(RangeFault { access, first, last, condition, times });
+            let effect = Effect::Fail(condition);
+            self.faults.push(RangeFault { access, first, last, effect, times });
         }
     }
 
@@ -109,11 +144,51 @@ impl FaultyMedium {
             .map_err(|error| BlockError::of(error, Condition::UNRECOVERED_READ_ERROR))
     }
 
-    /// Writes nothing where a planted fault strikes.
+    /// Writes nothing where a planted error strikes, and something else where a miswrite does.
     #[inline]
     pub(super) fn write(&mut self, lba: Lba, data: &[u8]) -> Result<(), BlockError> {
-        self.check(MediumAccess::Write, lba, data.len())?;
+        if !self.faults.is_empty() {
+            return self.write_faulty(lba, data);
+        }
         self.medium.write(lba, data).map_err(|error| BlockError::of(error, Condition::WRITE_ERROR))
+    }
+
+    #[cold]
+    fn write_faulty(&mut self, lba: Lba, data: &[u8]) -> Result<(), BlockError> {
+        let size = self.medium.block_size().bytes() as usize;
+        let written = match self.strike(MediumAccess::Write, lba, (data.len() / size) as u64) {
+            Some((lba, Effect::Fail(condition))) => return Err(BlockError { lba, condition }),
+            Some((_, Effect::Miswrite(how))) => self.miswrite(how, lba, data, size),
+            None => self.medium.write(lba, data),
+        };
+        written.map_err(|error| BlockError::of(error, Condition::WRITE_ERROR))
+    }
+
+    fn miswrite(
+        &mut self,
+        how: Miswrite,
+        lba: Lba,
+        data: &[u8],
+        size: usize,
+    ) -> Result<(), MediumError> {
+        let capacity = self.medium.blocks();
+        let mut old = vec![0; size];
+        for (lba, block) in (lba.0..).zip(data.chunks_exact(size)) {
+            match how {
+                Miswrite::Misdirected { by } => {
+                    let there = (u128::from(lba) + u128::from(by)) % u128::from(capacity);
+                    self.medium.write(Lba(there as u64), block)?;
+                    self.miswritten.0 += u64::from(there as u64 != lba);
+                }
+                Miswrite::Shorn => {
+                    self.medium.read(Lba(lba), &mut old)?;
+                    self.miswritten.1 += u64::from(old[size / 2..] != block[size / 2..]);
+                    old[..size / 2].copy_from_slice(&block[..size / 2]);
+                    self.medium.write(Lba(lba), &old)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn deallocate(&mut self, lba: Lba, blocks: u64) -> Result<(), BlockError> {
@@ -142,18 +217,23 @@ impl FaultyMedium {
         lba: Lba,
         blocks: u64,
     ) -> Result<(), BlockError> {
-        let Some(last) = blocks.checked_sub(1).map(|more| lba.0.saturating_add(more)) else {
-            return Ok(());
-        };
+        match self.strike(access, lba, blocks) {
+            Some((lba, Effect::Fail(condition))) => Err(BlockError { lba, condition }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first fault that concerns an access, and the first block of the access that it concerns.
+    fn strike(&mut self, access: MediumAccess, lba: Lba, blocks: u64) -> Option<(Lba, Effect)> {
+        let last = blocks.checked_sub(1).map(|more| lba.0.saturating_add(more))?;
         let concerns = |fault: &RangeFault| {
             fault.access == access && fault.first <= last && lba.0 <= fault.last
         };
-        let error = |fault: &mut RangeFault| {
+        self.faults.iter_mut().find_map(|fault| {
             let lba = Lba(fault.first.max(lba.0));
             let strikes = concerns(fault) && fault.times.strike();
-            strikes.then_some(BlockError { lba, condition: fault.condition })
-        };
-        self.faults.iter_mut().find_map(error).map_or(Ok(()), Err)
+            strikes.then_some((lba, fault.effect))
+        })
     }
 }
 

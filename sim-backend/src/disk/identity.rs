@@ -20,14 +20,17 @@ pub(super) struct UnitIdentity {
     standard: [u8; StandardInquiry::LEN],
     /// Page code and page, in ascending order.
     pages: Vec<(u8, Vec<u8>)>,
+    /// Page 83h as each port tells it, from port 1 on.
+    other_ports: Vec<Vec<u8>>,
     physical_block_exponent: u8,
 }
 
 impl UnitIdentity {
     pub(super) fn new(config: &DiskConfig, number: u16) -> Self {
+        let identification = |port| device_identification(config, number, port);
         let pages = [
             (SERIAL_NUMBER, serial_number(config)),
-            (DEVICE_IDENTIFICATION, device_identification(config, number)),
+            (DEVICE_IDENTIFICATION, identification(0)),
             (EXTENDED_INQUIRY, extended_inquiry(config)),
             (BLOCK_LIMITS, block_limits(config)),
             (BLOCK_DEVICE_CHARACTERISTICS, block_device_characteristics()),
@@ -39,6 +42,9 @@ impl UnitIdentity {
         Self {
             standard: standard(config),
             pages: all.map(|(code, body)| (code, page(code, &body))).collect(),
+            other_ports: (1..config.ports)
+                .map(|port| page(DEVICE_IDENTIFICATION, &identification(port)))
+                .collect(),
             physical_block_exponent: config.physical_block_exponent,
         }
     }
@@ -63,7 +69,12 @@ impl LogicalUnit {
         }
         let page = self.identity.pages.iter().find(|(code, _)| *code == command.page_code);
         let (_, page) = page.ok_or_else(|| invalid_field(2))?;
-        x.reply(page, allocation_length)
+        let of_port = usize::from(self.port.0).checked_sub(1);
+        let other = of_port.and_then(|at| self.identity.other_ports.get(at));
+        match other.filter(|_| command.page_code == DEVICE_IDENTIFICATION) {
+            Some(other) => x.reply(other, allocation_length),
+            None => x.reply(page, allocation_length),
+        }
     }
 
     /// Source: SBC-4 5.18.
@@ -125,9 +136,10 @@ fn serial_number(config: &DiskConfig) -> Vec<u8> {
 }
 
 /// Source: SPC-5 7.7.6: name of the unit, vendor's name of the unit, name and number of the port.
-fn device_identification(config: &DiskConfig, number: u16) -> Vec<u8> {
+fn device_identification(config: &DiskConfig, number: u16, port: u8) -> Vec<u8> {
     let identity = &config.identity;
     let name = identity.wwn.wrapping_add(number.into()).to_be_bytes();
+    let address = identity.sas_address.0.wrapping_add(port.into());
     let mut vendor = [&identity.vendor[..], &identity.product[..]].concat();
     vendor.extend(printable(&identity.serial));
     let mut body = Vec::new();
@@ -137,8 +149,8 @@ fn device_identification(config: &DiskConfig, number: u16) -> Vec<u8> {
     };
     designator([BINARY, OF_UNIT | NAA], &name);
     designator([ASCII, OF_UNIT | T10_VENDOR], &vendor);
-    designator([PROTOCOL_SAS | BINARY, PIV | OF_PORT | NAA], &identity.sas_address.0.to_be_bytes());
-    designator([PROTOCOL_SAS | BINARY, PIV | OF_PORT | RELATIVE_PORT], &[0, 0, 0, 1]);
+    designator([PROTOCOL_SAS | BINARY, PIV | OF_PORT | NAA], &address.to_be_bytes());
+    designator([PROTOCOL_SAS | BINARY, PIV | OF_PORT | RELATIVE_PORT], &[0, 0, 0, port + 1]);
     body
 }
 
@@ -152,7 +164,12 @@ fn printable(text: &str) -> Vec<u8> {
 fn extended_inquiry(config: &DiskConfig) -> Vec<u8> {
     let mut body = vec![0; 60];
     body[1] = HEADSUP | ORDSUP | SIMPSUP;
-    body[2] = if config.non_volatile_cache { NV_SUP } else { V_SUP };
+    // A cache that lives on a battery can be either.
+    body[2] = match (config.non_volatile_cache, config.battery) {
+        (false, _) => V_SUP,
+        (true, false) => NV_SUP,
+        (true, true) => NV_SUP | V_SUP,
+    };
     body
 }
 

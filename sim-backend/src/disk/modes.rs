@@ -22,6 +22,13 @@ const ALL_SUBPAGES: u8 = 0xff;
 
 /// Byte 2 of the Caching page.
 pub(super) const WCE: u8 = 0x04;
+/// SYNC_PROG in byte 12 of the Caching page: bits 2 and 1.
+pub(super) const SYNC_PROG_SHIFT: u32 = 1;
+pub(super) const SYNC_PROG: u8 = 0x06;
+/// Byte 12 of the Caching page.
+pub(super) const NV_DIS: u8 = 0x01;
+/// PS, in byte 0 of a page: it can be saved.
+const PS: u8 = 0x80;
 /// Byte 2 of the Control page.
 pub(super) const D_SENSE: u8 = 0x04;
 /// Byte 4 of the Control page.
@@ -56,7 +63,55 @@ impl BlockDescriptor {
     }
 }
 
+/// The mode parameters that can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ModeValues {
+    /// WCE.
+    pub(super) write_cache: bool,
+    /// SYNC_PROG, 0 to 2: what a flush that began with IMMED does to other commands. Source: SBC-4 6.5.5.
+    pub(super) sync_progress: u8,
+    /// NV_DIS: what could be non-volatile is not.
+    pub(super) cache_volatile: bool,
+    /// D_SENSE.
+    pub(super) descriptor_sense: bool,
+    /// SWP.
+    pub(super) write_protected: bool,
+}
+
+impl ModeValues {
+    pub(super) const fn new(write_cache: bool, sync_progress: u8) -> Self {
+        Self {
+            write_cache,
+            sync_progress,
+            cache_volatile: false,
+            descriptor_sense: false,
+            write_protected: false,
+        }
+    }
+
+    const fn changeable(non_volatile: bool) -> Self {
+        Self {
+            write_cache: true,
+            sync_progress: SYNC_PROG >> SYNC_PROG_SHIFT,
+            cache_volatile: non_volatile,
+            descriptor_sense: true,
+            write_protected: true,
+        }
+    }
+}
+
 impl LogicalUnit {
+    pub(super) const fn current_modes(&self) -> ModeValues {
+        let rules = self.store.rules();
+        ModeValues {
+            write_cache: rules.write_back,
+            sync_progress: self.sync_progress,
+            cache_volatile: self.cache_disabled,
+            descriptor_sense: self.descriptor_sense,
+            write_protected: self.write_protected,
+        }
+    }
+
     /// Source: SPC-5 6.14.
     pub(super) fn mode_sense_6(&self, x: &mut Exchange<'_>) -> Outcome {
         let command: ModeSense6 = x.parse()?;
@@ -90,7 +145,7 @@ impl LogicalUnit {
         if !matches!(request.subpage, 0 | ALL_SUBPAGES) {
             return Err(invalid_field(3));
         }
-        if request.control == PageControl::Saved {
+        if request.control == PageControl::Saved && !self.saves_modes {
             return Err(Condition::SAVING_PARAMETERS_NOT_SUPPORTED.into());
         }
         let wanted = |code: &&u8| matches!(request.page, ALL_PAGES) || request.page == **code;
@@ -127,27 +182,31 @@ impl LogicalUnit {
         PAGES.contains(&code)
     }
 
-    /// A page that the disk has, in one of the three forms.
+    /// A page that the disk has, in one of its four forms.
     pub(super) fn mode_page(&self, code: u8, control: PageControl) -> Page {
-        let (wce, d_sense, swp) = match control {
-            PageControl::Changeable => (true, true, true),
-            PageControl::Default => (self.write_cache_default, false, false),
-            PageControl::Current | PageControl::Saved => {
-                (self.store.rules().write_back, self.descriptor_sense, self.write_protected)
-            }
+        let values = match control {
+            PageControl::Changeable => ModeValues::changeable(self.has_non_volatile_cache),
+            PageControl::Default => self.default_modes,
+            PageControl::Saved => self.saved_modes,
+            PageControl::Current => self.current_modes(),
         };
         let bit = |bit: u8, set: bool| if set { bit } else { 0 };
         let mut page = match control {
             PageControl::Changeable => vec![0; fixed_page(code).len()],
             _ => fixed_page(code),
         };
-        page[0] = code;
+        let savable = self.saves_modes && matches!(code, CACHING | CONTROL);
+        page[0] = code | bit(PS, savable);
         page[1] = page.len() as u8 - 2;
         match code {
-            CACHING => page[2] |= bit(WCE, wce),
+            CACHING => {
+                page[2] |= bit(WCE, values.write_cache);
+                page[12] |= values.sync_progress << SYNC_PROG_SHIFT;
+                page[12] |= bit(NV_DIS, values.cache_volatile);
+            }
             CONTROL => {
-                page[2] |= bit(D_SENSE, d_sense);
-                page[4] |= bit(SWP, swp);
+                page[2] |= bit(D_SENSE, values.descriptor_sense);
+                page[4] |= bit(SWP, values.write_protected);
             }
             _ => {}
         }

@@ -73,6 +73,7 @@ impl LogicalUnit {
             Ok(()) => Condition::NO_SENSE.sense(),
             Err(failure) => failure.sense().unwrap_or(Condition::NO_SENSE.sense()),
         };
+        let idle = self.pollable_progress().unwrap_or(idle);
         let sense = self.take_news().unwrap_or(idle);
         request_sense(x, sense)
     }

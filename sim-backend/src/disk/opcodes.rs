@@ -45,7 +45,8 @@ const READ_WRITE: (usize, u8) = (1, 0xe5);
 const WRITE_SAME: (usize, u8) = (1, 0xf0);
 const PROTECTION: (usize, u8) = (1, 0xe0);
 const ANCHOR: (usize, u8) = (1, 0x01);
-const SAVE_PAGES: (usize, u8) = (1, 0x03);
+/// RTD.
+const SAVE_PAGES: (usize, u8) = (1, 0x02);
 
 /// In ascending order.
 const SUPPORTED: &[Supported] = &[

@@ -5,7 +5,7 @@ use scsi_proto::Lba;
 
 use super::cache::{Entry, SlotId, WriteCache};
 use super::condition::Condition;
-use super::faults::{BlockError, FaultyMedium, MediumAccess, Times};
+use super::faults::{BlockError, FaultyMedium, MediumAccess, Miswrite, Times};
 use super::medium::{BlockSize, Medium};
 use super::power::{self, CutReport, PowerCut};
 use super::prng::Prng;
@@ -30,6 +30,18 @@ pub struct Lies {
     pub flushes: u64,
     /// Writes with FUA that ended with GOOD while their blocks stayed volatile.
     pub fua_writes: u64,
+    /// Blocks that were written at another address.
+    pub misdirected: u64,
+    /// Blocks of which only a part was written.
+    pub shorn: u64,
+}
+
+impl Lies {
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.flushes + self.fua_writes + self.misdirected + self.shorn
+    }
 }
 
 /// Which blocks a flush has to write back.
@@ -97,7 +109,12 @@ impl Store {
     }
 
     pub(super) const fn lies(&self) -> Lies {
-        self.lies
+        let (misdirected, shorn) = self.medium.miswritten();
+        Lies { misdirected, shorn, ..self.lies }
+    }
+
+    pub(super) fn plant_miswrite(&mut self, how: Miswrite, times: Times) {
+        self.medium.plant_miswrite(how, times);
     }
 
     /// Blocks that a flush would have to write back.
@@ -266,6 +283,11 @@ impl Store {
         }
         self.rules.write_back = on;
         Ok(())
+    }
+
+    /// Whether the cache survives power loss from now on, with what it holds.
+    pub(super) const fn set_non_volatile(&mut self, on: bool) {
+        self.rules.non_volatile = on;
     }
 
     pub(super) const fn everything(&self) -> BlockRange {

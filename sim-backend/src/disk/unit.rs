@@ -8,7 +8,7 @@ use scsi_proto::command::{
 use scsi_proto::sense::SenseFormat;
 use scsi_proto::{Opcode, Sense};
 
-use super::attention::UnitAttentions;
+use super::attention::{PortIndex, UnitAttentions};
 use super::condition::Condition;
 use super::config::DiskConfig;
 use super::data::SCRATCH_LEN;
@@ -18,10 +18,19 @@ use super::failure::Failure;
 use super::faults::CommandFaults;
 use super::identity::UnitIdentity;
 use super::medium::Medium;
+use super::modes::ModeValues;
 use super::no_unit;
 use super::power::{CutReport, PowerCut};
 use super::store::{BlockRange, CacheRules, Store};
 use crate::target::{DataPhase, Task};
+
+/// A flush whose status was sent before it was carried out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PendingFlush {
+    pub(super) range: BlockRange,
+    /// Commands that will find it under way.
+    pub(super) steps: u16,
+}
 
 #[derive(Debug)]
 pub(super) struct LogicalUnit {
@@ -32,8 +41,22 @@ pub(super) struct LogicalUnit {
     pub(super) faults: CommandFaults,
     pub(super) attentions: UnitAttentions,
     pub(super) dpofua: bool,
-    /// WCE as it is after a reset.
-    pub(super) write_cache_default: bool,
+    /// Mode parameters as the manufacturer has them.
+    pub(super) default_modes: ModeValues,
+    /// Mode parameters as they are after a reset.
+    pub(super) saved_modes: ModeValues,
+    /// Whether they can be saved.
+    pub(super) saves_modes: bool,
+    /// The port that the command at hand came through.
+    pub(super) port: PortIndex,
+    /// SYNC_PROG.
+    pub(super) sync_progress: u8,
+    /// There is a non-volatile cache, in use or not.
+    pub(super) has_non_volatile_cache: bool,
+    /// NV_DIS.
+    pub(super) cache_disabled: bool,
+    /// The battery of the cache is empty.
+    pub(super) battery_failed: bool,
     /// D_SENSE: sense data of failed commands is in descriptor format.
     pub(super) descriptor_sense: bool,
     /// SWP: writes are refused.
@@ -41,7 +64,7 @@ pub(super) struct LogicalUnit {
     /// START STOP UNIT stopped the unit: its medium cannot be used.
     pub(super) stopped: bool,
     /// A SYNCHRONIZE CACHE with IMMED that ended with GOOD and was not carried out yet.
-    pub(super) flush_pending: Option<BlockRange>,
+    pub(super) flush_pending: Option<PendingFlush>,
     pub(super) echo: EchoBuffer,
     pub(super) scratch: Box<[u8]>,
 }
@@ -61,14 +84,22 @@ impl LogicalUnit {
             lying_fua: config.lying_fua,
         };
         let seed = config.seed ^ u64::from(number) << 32;
+        let modes = ModeValues::new(config.write_cache, config.sync_progress);
         let mut unit = Self {
             identity: UnitIdentity::new(config, number),
             units,
             store: Store::new(medium, config.cache_blocks, rules, seed),
             faults: CommandFaults::default(),
-            attentions: UnitAttentions::default(),
+            attentions: UnitAttentions::new(config.ports),
             dpofua: config.dpofua,
-            write_cache_default: config.write_cache,
+            default_modes: modes,
+            saved_modes: modes,
+            saves_modes: config.saves_modes,
+            port: PortIndex::default(),
+            sync_progress: config.sync_progress,
+            has_non_volatile_cache: config.non_volatile_cache,
+            cache_disabled: false,
+            battery_failed: false,
             descriptor_sense: false,
             write_protected: false,
             stopped: false,
@@ -126,8 +157,8 @@ impl LogicalUnit {
         if let Some(status) = self.faults.refusal() {
             return Err(Failure::status(status));
         }
-        self.carry_out_pending_flush();
         let opcode = x.cdb.opcode();
+        self.continue_pending_flush(opcode)?;
         if !matches!(opcode, Opcode::INQUIRY | Opcode::REPORT_LUNS | Opcode::REQUEST_SENSE)
             && let Some(sense) = self.take_news()
         {
@@ -141,7 +172,7 @@ impl LogicalUnit {
 
     /// The unit attention or deferred error that is to be reported next.
     pub(super) fn take_news(&mut self) -> Option<Sense> {
-        if let Some(attention) = self.attentions.take() {
+        if let Some(attention) = self.attentions.take(self.port) {
             return Some(attention.sense());
         }
         let error = self.store.take_deferred()?;
@@ -232,17 +263,26 @@ impl LogicalUnit {
         Ok(BlockRange { blocks, ..range })
     }
 
-    /// Source: SAM-5 6.3.2 and 6.3.3. The cache keeps its content, mode parameters do not.
+    /// Whether the cache survives power loss now.
+    pub(super) const fn is_cache_safe(&self) -> bool {
+        self.has_non_volatile_cache && !self.cache_disabled && !self.battery_failed
+    }
+
+    /// Source: SAM-5 6.3.2 and 6.3.3. The cache keeps its content, mode parameters go back to what was saved.
     pub(super) fn reset(&mut self, attention: Condition) {
         self.carry_out_pending_flush();
-        self.descriptor_sense = false;
-        self.write_protected = false;
+        let saved = self.saved_modes;
         if is_planted(Sabotage::ResetDropsCache) {
             self.store.power_cut(PowerCut::LoseAll);
         }
-        if let Err(error) = self.store.set_write_back(self.write_cache_default) {
+        if let Err(error) = self.store.set_write_back(saved.write_cache) {
             self.store.defer(error);
         }
+        self.sync_progress = saved.sync_progress;
+        self.cache_disabled = saved.cache_volatile;
+        self.store.set_non_volatile(self.is_cache_safe());
+        self.descriptor_sense = saved.descriptor_sense;
+        self.write_protected = saved.write_protected;
         self.attentions.raise(attention);
     }
 

@@ -209,7 +209,8 @@ impl Mpi1Controller {
         while done < budget && self.step() {
             done += 1;
         }
-        Progress { done, more: done == budget }
+        // What its target holds was offered, and nothing came of that.
+        Progress { done: done.saturating_sub(self.tasks.held()), more: done == budget }
     }
 
     /// When time alone will give [`run`](Self::run) something to do.

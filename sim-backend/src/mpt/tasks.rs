@@ -106,6 +106,11 @@ impl<R> TaskSet<R> {
         self.tasks.iter_mut().for_each(|task| task.offered = false);
     }
 
+    /// Tasks that were offered in this pass and are held by their targets.
+    pub(crate) fn held(&self) -> u32 {
+        self.tasks.iter().filter(|task| task.offered).count() as u32
+    }
+
     /// When the next task that is not due at `now` will be.
     pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
         self.tasks.iter().map(|task| task.due).filter(|due| *due > now).min()

@@ -2,7 +2,7 @@
 
 use scsi_proto::capacity::{Capacity10, Capacity16};
 use scsi_proto::inquiry::Version;
-use scsi_proto::mode::{CachingPage, ModeForm, ModeParameters, page_code};
+use scsi_proto::mode::{ModeForm, ModeParameters};
 use scsi_proto::{Sense, SenseKey};
 
 use super::Scan;
@@ -11,6 +11,12 @@ use crate::discovery::answer::Answer;
 use crate::discovery::question::{ALLOCATION_BYTE, MODE_QUESTIONS, Step};
 use crate::discovery::{DATA_MAX, Discovered, ProbeOutcome};
 use crate::logical_unit::{Readiness, WriteCache};
+
+/// Disks have blocks of 512 or 4096 bytes, of 8 to 128 more for protection, and optical ones of 1024 or 2048; controllers
+/// move words of four bytes. Everything near that passes, 0, 1, 3 and 2^31 do not.
+const fn is_block_length(bytes: u32) -> bool {
+    matches!(bytes, 256..=65_536) && bytes.is_multiple_of(4)
+}
 
 impl Scan {
     pub(super) fn on_readiness(
@@ -54,11 +60,12 @@ impl Scan {
         self.begin(Step::Mode(0), ALLOCATION_BYTE);
     }
 
-    /// A capacity of no bytes, or of 2^64 blocks, is none.
+    /// A capacity of 2^64 blocks, or of blocks that no disk has, is none: the unit stays without one, and typed requests to it
+    /// are refused.
     fn set_capacity(&mut self, capacity: Option<Capacity16>) {
         let Some(capacity) = capacity else { return };
         let (Some(blocks), Some(unit)) = (capacity.blocks(), &mut self.unit) else { return };
-        if capacity.block_length != 0 {
+        if is_block_length(capacity.block_length) {
             unit.blocks = blocks;
             unit.block_size = BlockSize(capacity.block_length);
             unit.physical_block_exponent = capacity.lbppbe;
@@ -73,9 +80,8 @@ impl Scan {
         {
             unit.dpofua = mode.header.dpofua();
             unit.write_protected = mode.header.write_protected();
-            let page = mode.page(page_code::CACHING, 0);
-            if let Some(Ok(page)) = page.map(|page| CachingPage::parse(page.bytes)) {
-                unit.write_cache = if page.wce { WriteCache::On } else { WriteCache::Off };
+            if let Some(write_cache) = WriteCache::of_mode(&mode) {
+                unit.write_cache = write_cache;
                 return self.finish_unit(found);
             }
             let claimed = mode.claimed_len as u64;

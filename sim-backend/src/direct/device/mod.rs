@@ -297,7 +297,8 @@ impl ControllerModel for DirectController {
         while done < budget && self.work() {
             done += 1;
         }
-        Progress { done, more: done == budget }
+        // What its target holds was offered, and nothing came of that.
+        Progress { done: done.saturating_sub(self.tasks.held()), more: done == budget }
     }
 
     fn next_due(&self) -> Option<Instant> {

@@ -158,6 +158,11 @@ impl TaskSet {
         self.0.iter().any(wanted)
     }
 
+    /// Tasks that were offered in this pass and are held by their targets.
+    pub(super) fn held(&self) -> u32 {
+        self.0.iter().filter(|task| task.offered).count() as u32
+    }
+
     /// Every held task may be offered again.
     pub(super) fn begin_pass(&mut self) {
         self.0.iter_mut().for_each(|task| task.offered = false);

@@ -29,7 +29,7 @@ fn headers_and_block_descriptors() {
     assert_eq!(header, [4 + 8 + 12 + 20 + 12 + 12 - 1, 0, 0x10, 8]);
     let short = initiator.data_in(sense_6(0x08, current, false, 255), 255).unwrap();
     assert_eq!(short[4..12], [0xff, 0xff, 0xff, 0xff, 0, 0, 2, 0]);
-    assert_eq!(short[12..15], [0x08, 18, 0x04]);
+    assert_eq!(short[12..15], [0x88, 18, 0x04], "it can be saved");
     let long = ModeSense10 {
         llbaa: true,
         page_code: Bits::new(0x0a).unwrap(),
@@ -39,7 +39,7 @@ fn headers_and_block_descriptors() {
     let long = initiator.data_in(long.cdb(), 255).unwrap();
     assert_eq!(long[..8], [0, 34, 0, 0x10, 1, 0, 0, 16]);
     assert_eq!(long[8..24], [0, 0, 0, 1, 0x23, 0x45, 0x67, 0x89, 0, 0, 0, 0, 0, 0, 2, 0]);
-    assert_eq!(long[24..26], [0x0a, 10]);
+    assert_eq!(long[24..26], [0x8a, 10]);
 }
 
 #[test]
@@ -49,17 +49,20 @@ fn all_pages_come_in_ascending_order_and_unknown_ones_are_refused() {
     let mut pages = &all[4..];
     let mut codes = Vec::new();
     while let [code, len, rest @ ..] = pages {
-        codes.push(*code);
+        codes.push(*code & 0x7f);
         pages = &rest[usize::from(*len)..];
     }
     assert_eq!(codes, [0x01, 0x08, 0x0a, 0x1c]);
     let unknown = initiator.data_in(sense_6(0x19, PageControl::Current, true, 255), 255);
     assert_eq!(failure(unknown), Condition::INVALID_FIELD_IN_CDB);
-    let saved = initiator.data_in(sense_6(0x08, PageControl::Saved, true, 255), 255);
+    let config = DiskConfig { saves_modes: false, ..DiskConfig::nth(0, 100) };
+    let mut forgetful = Initiator::with(&config);
+    let saved = forgetful.data_in(sense_6(0x08, PageControl::Saved, true, 255), 255);
     assert_eq!(failure(saved), Condition::SAVING_PARAMETERS_NOT_SUPPORTED);
     let mask = initiator.data_in(sense_6(0x08, PageControl::Changeable, true, 255), 255).unwrap();
-    assert_eq!(mask[4..8], [0x08, 18, 0x04, 0]);
-    assert!(mask[8..].iter().all(|byte| *byte == 0));
+    assert_eq!(mask[4..8], [0x88, 18, 0x04, 0]);
+    assert_eq!(mask[16], 0x06, "sync_prog, and no nv_dis without such a cache");
+    assert!(mask[8..16].iter().chain(&mask[17..]).all(|byte| *byte == 0));
 }
 
 #[test]
@@ -137,7 +140,8 @@ fn block_descriptors_may_not_change_the_disk() {
 
 #[test]
 fn saving_reverting_and_the_old_page_format_are_refused() {
-    let mut initiator = Initiator::new(100);
+    let config = DiskConfig { saves_modes: false, ..DiskConfig::nth(0, 100) };
+    let mut initiator = Initiator::with(&config);
     let plain = ModeSelect6 { pf: true, parameter_list_length: 4, ..Default::default() };
     for select in [
         ModeSelect6 { sp: true, ..plain },
@@ -148,4 +152,172 @@ fn saving_reverting_and_the_old_page_format_are_refused() {
         assert_eq!(failure(outcome), Condition::INVALID_FIELD_IN_CDB);
     }
     assert_eq!(initiator.none(ModeSelect6::default().cdb()), Ok(()));
+}
+
+#[test]
+fn what_is_saved_survives_resets_and_power_and_what_is_not_does_not() {
+    let mut initiator = Initiator::new(100);
+    let off = list_of(&mut initiator, 0x08, |page| page[2] &= !0x04);
+    let length = off.len() as u8;
+    let save =
+        ModeSelect6 { pf: true, sp: true, parameter_list_length: length, ..Default::default() };
+    initiator.data_out(save.cdb(), &off).unwrap();
+    let wce = |initiator: &mut Initiator, control| {
+        let page = initiator.data_in(sense_6(0x08, control, true, 255), 255).unwrap();
+        page[6] & 0x04 != 0
+    };
+    assert!(!wce(&mut initiator, PageControl::Saved) && wce(&mut initiator, PageControl::Default));
+    // Back on, and not saved.
+    let on = list_of(&mut initiator, 0x08, |page| page[2] |= 0x04);
+    initiator.data_out(select_6(on.len()), &on).unwrap();
+    assert!(wce(&mut initiator, PageControl::Current) && !wce(&mut initiator, PageControl::Saved));
+    initiator.disk.target_reset();
+    initiator.none(TEST_UNIT_READY).unwrap_err();
+    assert!(!wce(&mut initiator, PageControl::Current), "a reset brings back what is saved");
+    initiator.data_out(select_6(on.len()), &on).unwrap();
+    initiator.power_cycle();
+    assert!(!wce(&mut initiator, PageControl::Current), "and so does power loss");
+    initiator.write_block(1, 7);
+    initiator.power_cycle();
+    assert_eq!(initiator.block(1), 7, "written through");
+}
+
+#[test]
+fn a_flush_under_way_is_seen_as_sync_prog_says() {
+    let immediate =
+        scsi_proto::command::SynchronizeCache10 { immed: true, ..Default::default() }.cdb();
+    let poll =
+        scsi_proto::command::RequestSense { allocation_length: 18, ..Default::default() }.cdb();
+    for sync_progress in 0..3 {
+        let config = DiskConfig { sync_progress, ..DiskConfig::nth(0, 100) };
+        let mut initiator = Initiator::with(&config);
+        initiator.write_block(1, 7);
+        initiator.none(immediate).unwrap();
+        let told = initiator.data_in(poll, 18).unwrap();
+        let (key, asc, ascq) = (told[2] & 0x0f, told[12], told[13]);
+        if sync_progress == 0 {
+            assert_eq!((key, asc, ascq), (0, 0, 0), "nobody sees it");
+            assert_eq!(initiator.unit().cached_blocks(), 0);
+            continue;
+        }
+        assert_eq!((key, asc, ascq, told[15] & 0x80), (0, 0x00, 0x16, 0x80), "pollable");
+        let first = u16::from_be_bytes([told[16], told[17]]);
+        let read = initiator.data_in(read_10(1, 1), 512);
+        match sync_progress {
+            1 => assert_eq!(read.unwrap()[0], 7, "other commands do not notice"),
+            _ => {
+                let sense = read.unwrap_err();
+                assert_eq!(condition(&sense), Condition::OPERATION_IN_PROGRESS);
+                assert!(sense.key_specific.unwrap().count() > first, "it gets on");
+            }
+        }
+        for _ in 0..4 {
+            initiator.data_in(poll, 18).unwrap();
+        }
+        assert_eq!(initiator.unit().cached_blocks(), 0, "it is done");
+        assert_eq!(initiator.data_in(poll, 18).unwrap()[12..14], [0, 0]);
+        assert_eq!(initiator.block(1), 7);
+    }
+    assert!(SimDisk::new(&DiskConfig { sync_progress: 3, ..DiskConfig::nth(0, 1) }).is_err());
+}
+
+fn extended_inquiry(initiator: &mut Initiator) -> u8 {
+    let page_code = 0x86;
+    let inquiry = scsi_proto::command::Inquiry {
+        evpd: true,
+        page_code,
+        allocation_length: 64,
+        ..Default::default()
+    };
+    initiator.data_in(inquiry.cdb(), 64).unwrap()[6] & 0x03
+}
+
+#[test]
+fn a_battery_that_fails_makes_the_cache_volatile_and_says_so() {
+    let config = DiskConfig { non_volatile_cache: true, battery: true, ..DiskConfig::nth(0, 100) };
+    let flash = DiskConfig { battery: false, ..config.clone() };
+    assert_eq!(extended_inquiry(&mut Initiator::new(100)), 0x01, "v_sup");
+    assert_eq!(extended_inquiry(&mut Initiator::with(&flash)), 0x02, "nv_sup");
+    assert_eq!(extended_inquiry(&mut Initiator::with(&config)), 0x03, "it can be either");
+    for write_through in [false, true] {
+        let mut initiator = Initiator::with(&config);
+        initiator.write_block(1, 1);
+        initiator.power_cycle();
+        assert_eq!(initiator.block(1), 1);
+        initiator.none(flush_all()).unwrap();
+        initiator.write_block(1, 2);
+        initiator.unit().fail_battery(write_through);
+        assert_eq!(failure(initiator.none(TEST_UNIT_READY)), Condition::CACHE_NOW_VOLATILE);
+        if write_through {
+            assert_eq!(
+                failure(initiator.none(TEST_UNIT_READY)),
+                Condition::MODE_PARAMETERS_CHANGED
+            );
+        }
+        initiator.write_block(2, 3);
+        initiator.power_cycle();
+        let left = [initiator.block(1), initiator.block(2)];
+        assert_eq!(left, if write_through { [2, 3] } else { [1, 0] });
+        initiator.unit().restore_battery();
+    }
+}
+
+#[test]
+fn nv_dis_is_changeable_where_there_is_such_a_cache() {
+    let config = DiskConfig { non_volatile_cache: true, ..DiskConfig::nth(0, 100) };
+    let mut initiator = Initiator::with(&config);
+    initiator.write_block(1, 1);
+    let list = list_of(&mut initiator, 0x08, |page| page[12] |= 0x01);
+    initiator.data_out(select_6(list.len()), &list).unwrap();
+    assert_eq!(initiator.unit().cached_blocks(), 0, "what was safe was written back first");
+    initiator.write_block(2, 2);
+    initiator.power_cycle();
+    assert_eq!([initiator.block(1), initiator.block(2)], [1, 0]);
+}
+
+#[test]
+fn unit_attentions_belong_to_one_nexus_each() {
+    let config = DiskConfig { ports: 2, ..DiskConfig::nth(0, 100) };
+    let mut initiator = Initiator::with(&config);
+    let other = |initiator: &mut Initiator, cdb: &Cdb| {
+        let task = Task {
+            cdb,
+            lun: Lun::ZERO,
+            direction: Direction::FromDevice,
+            data_len: 255,
+            attribute: TaskAttribute::Simple,
+        };
+        let mut buffer = Buffer(vec![0; 255]);
+        let port = crate::disk::PortIndex(1);
+        match initiator.disk.execute_on(port, Instant::default(), &task, &mut buffer) {
+            Execution::Done(executed) => outcome(&executed).map(|_| buffer.0),
+            Execution::Held => panic!("held"),
+        }
+    };
+    assert_eq!(failure(other(&mut initiator, &TEST_UNIT_READY)), Condition::POWER_ON_OCCURRED);
+    other(&mut initiator, &TEST_UNIT_READY).unwrap();
+    // What one initiator changes is news for the other, and for the other only.
+    let list = list_of(&mut initiator, 0x08, |page| page[2] &= !0x04);
+    initiator.data_out(select_6(list.len()), &list).unwrap();
+    initiator.none(TEST_UNIT_READY).unwrap();
+    let told = other(&mut initiator, &TEST_UNIT_READY);
+    assert_eq!(failure(told), Condition::MODE_PARAMETERS_CHANGED);
+    initiator.disk.nexus_loss_on(crate::disk::PortIndex(1));
+    initiator.none(TEST_UNIT_READY).unwrap();
+    let told = other(&mut initiator, &TEST_UNIT_READY);
+    assert_eq!(failure(told), Condition::I_T_NEXUS_LOSS_OCCURRED);
+    initiator.disk.logical_unit_reset(Lun::ZERO);
+    initiator.none(TEST_UNIT_READY).unwrap_err();
+    other(&mut initiator, &TEST_UNIT_READY).unwrap_err();
+    // One unit, two ports.
+    let page_83 = scsi_proto::command::Inquiry {
+        evpd: true,
+        page_code: 0x83,
+        allocation_length: 255,
+        ..Default::default()
+    };
+    let own = initiator.data_in(page_83.cdb(), 255).unwrap();
+    let theirs = other(&mut initiator, &page_83.cdb()).unwrap();
+    assert_eq!(own[..16], theirs[..16], "the name of the unit");
+    assert_ne!(own[..], theirs[..own.len()], "the name of the port");
 }
