@@ -95,6 +95,7 @@ pub mod queue;
 pub mod register;
 #[cfg(feature = "tokio")]
 pub mod runtime;
+pub mod sabotage;
 pub mod sync;
 pub mod task_id;
 pub mod time;

@@ -2,6 +2,7 @@
 
 use hba_core::command::Failure;
 use hba_core::port::{Delivery, Detail, Transferred};
+use hba_core::sabotage::{Sabotage, is_planted};
 use scsi_proto::Status;
 
 use crate::wire::message::{IocStatus, IocStatusWord};
@@ -25,13 +26,19 @@ pub(crate) fn judge(reply: &ScsiIoReply, sense_room: u8) -> Detail {
     Detail {
         delivery: delivery(ioc, state, status),
         status,
-        transferred: Transferred::Bytes(reply.transfer_count.get()),
+        transferred: match is_planted(Sabotage::CountIgnored) {
+            true => Transferred::All,
+            false => Transferred::Bytes(reply.transfer_count.get()),
+        },
         sense_len,
         raw_status: u32::from(ioc.0) << 16 | u32::from(state.0) << 8 | u32::from(status.0),
     }
 }
 
 fn delivery(ioc: IocStatus, state: ScsiState, status: Status) -> Delivery {
+    if is_planted(Sabotage::TerminatedIsDone) && ioc_failure(ioc) == Some(Failure::Aborted) {
+        return Delivery::TaskComplete;
+    }
     if let Some(failure) = ioc_failure(ioc) {
         return Delivery::Failed(failure);
     }

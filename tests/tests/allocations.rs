@@ -18,7 +18,9 @@ use mpt_backend::wire::message::{Function, IocStatus};
 use mpt_backend::wire::scsi_io::{ScsiIoReply, ScsiState};
 use mpt_backend::wire::task_mgmt::{ResponseCode, ScsiTaskMgmtReply};
 use scsi_proto::command::{self, Access, Command, TestUnitReady};
-use scsi_proto::{Cdb, Lba, Lun, Status};
+use scsi_proto::{Cdb, Direction, Lba, Lun, Status, TaskAttribute};
+use sim_backend::disk::{BlockSize, DiskConfig, FlatMedium, SimDisk};
+use sim_backend::target::{DataPhase, DmaFault, Execution, Target, Task};
 use zerocopy::FromZeros;
 
 /// Commands that are counted; unoptimised code takes fewer, and `tests/run` runs the optimised.
@@ -33,6 +35,57 @@ fn no_allocation_between_submit_and_completion() {
     assert_eq!(counting::so_far(), before, "allocations and frees");
     let ended = &story.ended;
     assert!(ended.iter().all(|count| *count > 0), "every ending was seen: {ended:?}");
+}
+
+/// TEST UNIT READY, INQUIRY, READ and WRITE on a flat medium.
+#[test]
+fn no_allocation_in_a_command_of_the_simulated_disk() {
+    let config = DiskConfig { write_cache: false, ..DiskConfig::nth(0, 1 << 10) };
+    let medium = Box::new(FlatMedium::new(1 << 10, BlockSize::B512));
+    let mut disk = SimDisk::with_media(&config, vec![medium]).expect("a disk");
+    let mut memory = Memory([0x5a; 512]);
+    let access = Access::default();
+    let ready: (Cdb, _, _) = (TestUnitReady::default().cdb(), Direction::None, 0);
+    let inquiry = command::Inquiry { allocation_length: 36, ..Default::default() };
+    let commands = [
+        ready,
+        (inquiry.cdb(), Direction::FromDevice, 36),
+        (command::write(Lba(9), 1, access).expect("in range"), Direction::ToDevice, 512),
+        (command::read(Lba(9), 1, access).expect("in range"), Direction::FromDevice, 512),
+    ];
+    let mut execute = |(cdb, direction, data_len): &(Cdb, Direction, u32)| {
+        let (lun, attribute) = (Lun::ZERO, TaskAttribute::Simple);
+        let task = Task { cdb, lun, direction: *direction, data_len: *data_len, attribute };
+        match disk.execute(Instant::ZERO, &task, &mut memory) {
+            Execution::Done(executed) => (executed.status, executed.moved),
+            Execution::Held => panic!("{cdb:?} is held"),
+        }
+    };
+    assert_eq!(execute(&ready).0, Status::CHECK_CONDITION, "the power-on attention");
+    let before = counting::so_far();
+    for command in commands.iter().cycle().take(4_000) {
+        assert_eq!(execute(command), (Status::GOOD, command.2));
+    }
+    assert_eq!(counting::so_far(), before, "allocations and frees");
+}
+
+/// The initiator's memory.
+struct Memory([u8; 512]);
+
+impl DataPhase for Memory {
+    fn len(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    fn send(&mut self, offset: u32, bytes: &[u8]) -> Result<(), DmaFault> {
+        self.0[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn receive(&mut self, offset: u32, into: &mut [u8]) -> Result<(), DmaFault> {
+        into.copy_from_slice(&self.0[offset as usize..][..into.len()]);
+        Ok(())
+    }
 }
 
 /// How a command is to end; the cookie says it.

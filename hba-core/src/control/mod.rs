@@ -28,6 +28,7 @@ use crate::queue::{
     Vector, Verdict,
 };
 use crate::register::Registers;
+use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
 use events::Events;
 use recovery::{Recovery, RecoveryOutput};
@@ -169,6 +170,9 @@ impl<P: ControlPort> Control<P> {
                 self.step_bring_up(start, serving, now, registers)
             }
             State::Operational => self.step_operational(now, registers),
+            State::Gone if is_planted(Sabotage::TouchesGone) => {
+                self.step_operational(now, registers)
+            }
             _ => None,
         };
         self.take_port_events(now);

@@ -14,6 +14,7 @@ use crate::command::{Nexus, TargetId};
 use crate::port::{ControlPort, TaskManagement, TaskManagementId, TaskManagementResult, WireTag};
 use crate::queue::{AbortTicket, DrainMark, DrainRequest, Redeemed, Vector, Verdict};
 use crate::register::Registers;
+use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
 
 /// How long recovery waits, and when it gives up.
@@ -226,6 +227,7 @@ impl Recovery {
         self.start_jobs();
         for at in 0..self.jobs.len() {
             let deadline = match self.jobs[at].phase {
+                Phase::Sent { .. } if is_planted(Sabotage::LadderWaits) => None,
                 Phase::Sent { deadline, .. } => Some(deadline),
                 Phase::Unsent { deadline } => deadline,
                 Phase::Draining { .. } | Phase::Spent => None,

@@ -15,6 +15,7 @@ use crate::command::Failure;
 use crate::logical_unit::{LogicalUnit, WriteCache};
 use crate::name::{Nexus, TargetId};
 use crate::port::TaskManagement;
+use crate::sabotage::{Sabotage, is_planted};
 
 /// Writes that had been acknowledged may be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -486,7 +487,10 @@ impl Durability {
         let power = signs.power_lost.or(ambiguous).filter(|_| dirty);
         let causes = [
             signs.deferred.map(LossCause::Deferred),
-            signs.flush_failed.map(LossCause::FlushFailed),
+            signs
+                .flush_failed
+                .filter(|_| !is_planted(Sabotage::FlushFailureForgotten))
+                .map(LossCause::FlushFailed),
             power.map(LossCause::PowerLost),
         ];
         if let Some(cause) = causes.into_iter().flatten().next() {
@@ -498,6 +502,11 @@ impl Durability {
         match self.unit(nexus).loss {
             // The queue saw the end of that very flush, or something worse came before it.
             Some(loss) if loss.until.next() >= epoch => loss,
+            _ if is_planted(Sabotage::FlushFailureForgotten) => {
+                let loss = self.lose(nexus, LossCause::FlushFailed(cause));
+                self.unit_mut(nexus).loss = None;
+                loss
+            }
             _ => self.lose_until(nexus, LossCause::FlushFailed(cause), Epoch(epoch.0 - 1)),
         }
     }

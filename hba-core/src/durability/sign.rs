@@ -4,6 +4,7 @@ use scsi_proto::{AdditionalSense, Sense, SenseKey};
 
 use super::judgement::{Cause, SenseCause};
 use crate::name::Nexus;
+use crate::sabotage::{Sabotage, is_planted};
 
 /// What a piece of sense data means for the writes of its logical unit.
 ///
@@ -38,7 +39,7 @@ impl Meaning {
     /// What `sense` means for cached writes; `None` where it says nothing about them.
     pub fn of(sense: &Sense) -> Option<Self> {
         let additional = sense.additional;
-        if sense.deferred {
+        if sense.deferred && !is_planted(Sabotage::DeferredIgnored) {
             return Some(Self::Deferred(SenseCause::of(sense)));
         }
         if additional.asc == 0x0b && matches!(additional.ascq, 0x06..=0x08) {
@@ -49,7 +50,9 @@ impl Meaning {
         }
         match (additional.asc, additional.ascq) {
             (0x29, 0x00) => Some(Self::PowerOnOrReset),
-            (0x29, 0x01 | 0x04) => Some(Self::PowerLost(additional)),
+            (0x29, 0x01 | 0x04) if !is_planted(Sabotage::PowerLossIgnored) => {
+                Some(Self::PowerLost(additional))
+            }
             (0x29, 0x02 | 0x03 | 0x07) => Some(Self::Reset),
             (0x2a, 0x01) => Some(Self::ModeChanged),
             _ => None,

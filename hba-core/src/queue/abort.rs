@@ -1,10 +1,12 @@
 //! Commands that are to end before they do by themselves: deadlines, aborts, and the tickets that name them.
 
 use super::slots::State;
-use super::{AbortTicket, IoQueue, Redeemed, Verdict};
+use super::{AbortTicket, After, IoQueue, Phase, Redeemed, Verdict};
+use crate::command::Failure;
 use crate::dma::DataBuffer;
 use crate::name::CommandHandle;
 use crate::port::QueuePort;
+use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
 
 impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
@@ -24,6 +26,10 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             let Some(record) = self.slots.record_mut(slot) else { continue };
             record.notes.expire();
             self.counters.expired += 1;
+            if is_planted(Sabotage::DeadlineEndsCommands) {
+                self.enter(Phase::Ending(Failure::TimedOut, After::Running));
+                return None;
+            }
             // A pinned slot has its ticket out already: the caller's abort is under way.
             if record.state == State::Issued {
                 return self.pin(slot);
@@ -48,6 +54,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         let mut unanswered = None;
         if let Some(record) = self.slots.record_mut(slot) {
             match (record.state, verdict) {
+                (State::Ended, _) if is_planted(Sabotage::TagLost) => {}
                 (State::Ended, _) => self.slots.release(slot),
                 (State::Pinned, Verdict::Drained) => unanswered = Some(ticket),
                 (State::Pinned, Verdict::Superseded) => record.state = State::Issued,

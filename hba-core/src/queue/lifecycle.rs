@@ -11,6 +11,7 @@ use crate::command::{Completion, Failure, Outcome};
 use crate::dma::DataBuffer;
 use crate::name::{CommandHandle, Cookie};
 use crate::port::QueuePort;
+use crate::sabotage::{Sabotage, is_planted};
 
 impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     /// Remembers that Control wants to know when the reply path was empty.
@@ -40,10 +41,15 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         let after = if permit.asleep {
             After::Stopped
         } else {
-            self.port.restart();
+            if !is_planted(Sabotage::RingKept) {
+                self.port.restart();
+            }
             self.slots.forget_uses();
             After::Serving
         };
+        if is_planted(Sabotage::ResetForgets) {
+            return self.enter(Phase::Serving);
+        }
         self.enter(Phase::Ending(Failure::Reset, after));
     }
 

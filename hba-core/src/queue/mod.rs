@@ -36,6 +36,7 @@ use crate::limits::Limits;
 use crate::port::{
     Delivery, Disowned, Glance, QueuePort, Reply, Tag, Transferred, Unclaimed, WireTag,
 };
+use crate::sabotage::{Sabotage, is_planted};
 use crate::sync;
 use crate::time::{Instant, Timeout};
 use deadlines::Deadlines;
@@ -423,6 +424,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     #[inline]
     fn end_pass(&mut self, more: bool) -> Serviced<P::Ack> {
+        let more = more || is_planted(Sabotage::MoreForEver);
         let drained = if self.drain.is_some() && !more { self.answer_drain() } else { None };
         Serviced { ack: Some(self.port.acknowledge()), more, drained, gone: false }
     }
@@ -500,13 +502,14 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         let detail = *self.port.detail();
         let (transferred, overrun) = match detail.transferred {
             Transferred::All => (length, false),
+            Transferred::Bytes(_) if is_planted(Sabotage::ShortIsWhole) => (length, false),
             Transferred::Bytes(count) => (count.min(length), count > length),
         };
         let outcome = match detail.delivery {
             Delivery::TaskComplete if overrun && detail.status == Status::GOOD => {
                 Outcome::Failed(Failure::Overrun)
             }
-            Delivery::TaskComplete => Outcome::Status(detail.status),
+            Delivery::TaskComplete => Outcome::Status(reported(detail.status)),
             Delivery::Failed(Failure::Aborted) if notes.expired() => {
                 Outcome::Failed(Failure::TimedOut)
             }
@@ -550,6 +553,16 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     /// Replaces the default time-outs of the command classes.
     pub fn set_timeouts(&mut self, timeouts: ClassTimeouts) {
         self.timeouts = timeouts.nanos();
+    }
+}
+
+/// The status as the caller gets it: as the device gave it.
+#[inline]
+fn reported(status: Status) -> Status {
+    match status {
+        Status::CHECK_CONDITION if is_planted(Sabotage::CheckIsGood) => Status::GOOD,
+        Status::BUSY | Status::TASK_SET_FULL if is_planted(Sabotage::BusyIsGood) => Status::GOOD,
+        status => status,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::command::{Cookie, Nexus, Request, TargetId};
 use crate::durability::Kind;
 use crate::name::CommandHandle;
 use crate::port::{Generation, Tag, WireTag};
+use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
 use scsi_proto::Lun;
 
@@ -213,19 +214,27 @@ impl<D> Slots<D> {
     #[inline]
     pub(super) fn take_named(&mut self, name: WireTag, mask: u32) -> Option<Finished<D>> {
         let record = self.records.get_mut(usize::from(name.tag.0))?;
-        let stale = (record.generation ^ name.generation.0) & mask != 0;
+        let mut stale = (record.generation ^ name.generation.0) & mask != 0;
+        stale &= !is_planted(Sabotage::OldGenerationBelieved);
         if stale || record.state != State::Issued {
             return None;
         }
         let data = record.data.take()?;
-        let Slot { cookie, length, generation, .. } = *record;
+        let Slot { mut cookie, length, generation, .. } = *record;
         record.generation = generation.wrapping_add(1);
+        if is_planted(Sabotage::GenerationStandsStill) {
+            record.generation = generation;
+        }
         record.state = State::Free;
         record.notes = Notes::new(Kind::Other);
         record.next_free = NO_SLOT;
         if mask != 0 {
             record.next_free = self.free_head;
             self.free_head = name.tag.0;
+        }
+        if is_planted(Sabotage::MixedSlot) {
+            let next = self.record(name.tag.0).and_then(|ended| self.record(ended.next_free));
+            cookie = next.map_or(cookie, |next| next.cookie);
         }
         Some(Finished { data, cookie, length, generation })
     }

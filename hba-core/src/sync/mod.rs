@@ -26,6 +26,8 @@ pub use answers::{Answered, Answers, Asked, Polled};
 pub use kick::Kick;
 pub use mailbox::{Inbox, Outbox, Unposted, mailbox};
 pub use permits::{LineFull, Permit, PermitTicket, Permits, Taken};
+#[cfg(feature = "sabotage")]
+pub(crate) use planted::Switch;
 #[cfg(any(loom, shuttle))]
 pub use planted::{Planted, plant};
 pub use ring::{ErasedRing, PhaseRing, RING_WORD_LEN, RingMemory, RingWord};

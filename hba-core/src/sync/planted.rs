@@ -1,5 +1,8 @@
 //! Bugs that a model's twin plants, to see whether the model finds them. There are none outside of builds for a model checker.
 
+#[cfg(any(loom, shuttle, feature = "sabotage"))]
+use crate::sync::primitive::{ProcessAtomicU32, ProcessOrdering};
+
 /// A bug in one of this module's types: each takes a step away that its scenario is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(any(loom, shuttle)), expect(unreachable_pub, reason = "planted by models only"))]
@@ -38,20 +41,39 @@ pub enum Planted {
     ReaderDoesNotObserve,
 }
 
+/// One of several, or none, for the whole process.
+#[cfg(any(loom, shuttle, feature = "sabotage"))]
+#[derive(Debug)]
+pub(crate) struct Switch(ProcessAtomicU32);
+
+#[cfg(any(loom, shuttle, feature = "sabotage"))]
+impl Switch {
+    pub(crate) const fn new() -> Self {
+        Self(ProcessAtomicU32::new(u32::MAX))
+    }
+
+    pub(crate) fn set(&self, one: Option<u32>) {
+        self.0.store(one.unwrap_or(u32::MAX), ProcessOrdering::Relaxed);
+    }
+
+    pub(crate) fn is(&self, one: u32) -> bool {
+        self.0.load(ProcessOrdering::Relaxed) == one
+    }
+}
+
 #[cfg(any(loom, shuttle))]
 mod planting {
-    use super::Planted;
-    use crate::sync::primitive::{Ordering, ProcessAtomicU32};
+    use super::{Planted, Switch};
 
-    static PLANTED: ProcessAtomicU32 = ProcessAtomicU32::new(u32::MAX);
+    static PLANTED: Switch = Switch::new();
 
     /// Plants a bug for the rest of this process.
     pub fn plant(bug: Planted) {
-        PLANTED.store(bug as u32, Ordering::Relaxed);
+        PLANTED.set(Some(bug as u32));
     }
 
     pub(in crate::sync) fn is_planted(bug: Planted) -> bool {
-        PLANTED.load(Ordering::Relaxed) == bug as u32
+        PLANTED.is(bug as u32)
     }
 }
 #[cfg(any(loom, shuttle))]

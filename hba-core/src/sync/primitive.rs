@@ -3,11 +3,11 @@
 //! `--cfg loom` and `--cfg shuttle` replace the primitives under the shipped types, so that a model drives those and not
 //! copies of them. Nothing else in the crate asks for either.
 
-/// Not one of the model's: what it holds stays for the whole process.
-#[cfg(any(loom, shuttle))]
-pub(super) use core::sync::atomic::AtomicU32 as ProcessAtomicU32;
 #[cfg(all(target_has_atomic = "64", not(any(loom, shuttle))))]
 pub(super) use core::sync::atomic::AtomicU64;
+/// Not one of the model's: what it holds stays for the whole process.
+#[cfg(any(loom, shuttle, feature = "sabotage"))]
+pub(super) use core::sync::atomic::{AtomicU32 as ProcessAtomicU32, Ordering as ProcessOrdering};
 #[cfg(not(any(loom, shuttle)))]
 pub(super) use core::sync::atomic::{AtomicU32, Ordering, fence};
 #[cfg(loom)]

@@ -8,6 +8,7 @@ use hba_core::port::{
     BadReply, Delivery, Detail, Message, QueuePort, Reply, Tag, Transferred, Unsendable, WireTag,
 };
 use hba_core::register::{RegOffset, RegisterWrite};
+use hba_core::sabotage::{Sabotage, is_planted};
 use scsi_proto::{Direction, Status, TaskAttribute};
 use zerocopy::FromBytes;
 
@@ -399,10 +400,13 @@ const fn control(direction: Direction) -> u32 {
 
 /// The task attribute in the control word; SIMPLE is 0.
 #[inline]
-const fn attribute(attribute: TaskAttribute) -> u32 {
+fn attribute(attribute: TaskAttribute) -> u32 {
     let attribute = match attribute {
         TaskAttribute::Simple => scsi_io::TaskAttribute::Simple,
         TaskAttribute::HeadOfQueue => scsi_io::TaskAttribute::HeadOfQueue,
+        TaskAttribute::Ordered if is_planted(Sabotage::AttributeDropped) => {
+            scsi_io::TaskAttribute::Simple
+        }
         TaskAttribute::Ordered => scsi_io::TaskAttribute::Ordered,
         TaskAttribute::Aca => scsi_io::TaskAttribute::Aca,
     };

@@ -174,13 +174,31 @@ pub struct SimArgs {
     /// Instead of seeds: every workload of N operations, every moment of a power cut, every outcome
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=6), conflicts_with_all = ["seeds", "seconds"])]
     pub exhaustive: Option<u32>,
+    /// Plant a bug for the campaign to find: its name, `list` for the names, `fast` or `all` to hunt for eight or each
+    #[cfg(feature = "sabotage")]
+    #[arg(long, value_name = "NAME")]
+    pub sabotage: Option<String>,
 }
 
 impl SimArgs {
     /// The profile's name.
     pub(crate) fn profile_name(&self) -> &'static str {
-        let known = Profile::ALL.iter().find(|(_, profile)| *profile == self.profile);
-        known.map_or("swarm", |(name, _)| name)
+        self.profile.name()
+    }
+
+    /// The option that plants a bug, as it was given.
+    pub(crate) fn planted(&self) -> String {
+        #[cfg(feature = "sabotage")]
+        if let Some(name) = &self.sabotage {
+            return format!(" --sabotage {name}");
+        }
+        String::new()
+    }
+
+    /// Whether the `number`-th of many things belongs to this shard.
+    #[cfg(feature = "sabotage")]
+    pub(crate) fn is_of_part(&self, number: u64) -> bool {
+        number % u64::from(self.shard.of) == u64::from(self.shard.index)
     }
 }
 

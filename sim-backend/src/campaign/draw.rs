@@ -36,6 +36,18 @@ impl Profile {
     ];
 }
 
+impl Profile {
+    /// The name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        let mut at = 0;
+        while Self::ALL[at].1 as u8 != self as u8 {
+            at += 1;
+        }
+        Self::ALL[at].0
+    }
+}
+
 impl FromStr for Profile {
     type Err = String;
 
@@ -168,6 +180,11 @@ fn operations(prng: &mut SplitMix64, profile: Profile, options: &Options) -> Vec
             let weight = if always { 8 } else { 1 };
             mix.push((*kind, weight + prng.below(weight * 2)));
         }
+    }
+    // Who asks for the truth has to acknowledge it now and then, or no flush succeeds any more.
+    if mix.iter().any(|(kind, _)| *kind == Kind::FlushTyped) {
+        mix.retain(|(kind, _)| *kind != Kind::Acknowledge);
+        mix.push((Kind::Acknowledge, 1));
     }
     let total: u64 = mix.iter().map(|(_, weight)| weight).sum();
     let count = if profile == Profile::Soak { 4000 } else { between(prng, 50, 600) };

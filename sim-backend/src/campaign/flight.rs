@@ -148,10 +148,10 @@ pub(super) fn cdb(op: Operation) -> Cdb {
         Kind::WriteFua => write(lba, op.blocks, access(true)),
         Kind::Read => read(lba, op.blocks, access(false)),
         Kind::ReadFua => read(lba, op.blocks, access(true)),
-        Kind::Flush => Ok(range(0, 0, false)),
+        Kind::Flush | Kind::FlushTyped => Ok(range(0, 0, false)),
         Kind::FlushRange => Ok(range(op.lba, op.blocks as u16, false)),
         Kind::FlushImmed => Ok(range(0, 0, true)),
-        Kind::Ready => Ok(TestUnitReady::default().cdb()),
+        Kind::Ready | Kind::Acknowledge => Ok(TestUnitReady::default().cdb()),
         Kind::Inquiry => Ok(Inquiry { allocation_length: 36, ..Default::default() }.cdb()),
     };
     // Block addresses of a plan have 32 bits.

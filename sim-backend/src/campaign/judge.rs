@@ -10,6 +10,7 @@ use hba_core::time::Instant;
 use scsi_proto::{Opcode, Status};
 
 use super::flight::{self, BLOCK, Content, Flight, State};
+use super::flushes::FlushTruth;
 use super::ledger::{Ledger, Moment, WriteId};
 use super::oracle::{Oracle, Verdict, Violation, require};
 use super::plan::{Entry, Fault, Kind, Options, Plan};
@@ -27,12 +28,12 @@ pub(super) struct Judge {
     pub(super) trace: Trace,
     /// Nothing goes wrong any more.
     pub(super) healed: bool,
-    options: Options,
+    pub(super) options: Options,
     /// Submits without an end, oldest first.
     outstanding: Vec<usize>,
     /// The submit of each write, from write 1 on.
     writes: Vec<usize>,
-    ledgers: Vec<Ledger>,
+    pub(super) ledgers: Vec<Ledger>,
     /// The moment since when each unit has power.
     powered: Vec<Moment>,
     /// Commands without data that each unit executed well, and those that were reported as done.
@@ -40,7 +41,11 @@ pub(super) struct Judge {
     /// When each unit last lost cached data for another reason.
     losses: Vec<Moment>,
     /// When each unit last executed a flush.
-    flushes: Vec<Moment>,
+    pub(super) flushes: Vec<Moment>,
+    /// What typed flushes of each unit have to tell of.
+    pub(super) flush_truth: Vec<FlushTruth>,
+    /// What a disk reports reaches the caller: nothing but power and disks went wrong yet.
+    pub(super) reports_kept: bool,
     /// The unit told of its power-on.
     greeted: Vec<bool>,
     /// A fault struck that is not one disk's own.
@@ -75,6 +80,8 @@ impl Judge {
             plain: vec![[0; 2]; units],
             losses: vec![0; units],
             flushes: vec![0; units],
+            flush_truth: vec![FlushTruth::default(); units],
+            reports_kept: true,
             greeted: vec![false; units],
             troubled: false,
             sick: vec![false; options.disks as usize],
@@ -90,7 +97,7 @@ impl Judge {
     }
 
     /// Each event has a moment of its own.
-    const fn tick(&mut self) -> Moment {
+    pub(super) const fn tick(&mut self) -> Moment {
         self.moment += 1;
         self.moment
     }
@@ -203,6 +210,7 @@ impl Judge {
         let effect = completion.effect();
         self.trace.mix(index as u64 | (effect as u64) << 32);
         self.trace.mix(u64::from(completion.transferred) | now.as_nanos() << 16);
+        self.flush_truth[op.unit as usize].take_in(done.sense);
         self.flights[index].state = State::Ended;
         self.outstanding.retain(|at| *at != index);
         self.tally.commands += 1;
@@ -395,8 +403,12 @@ impl Judge {
                 self.epoch += 1;
                 self.recovering = false;
             }
-            ControlEvent::Recovering(..) => self.recovering = true,
+            ControlEvent::Recovering(..) => {
+                self.recovering = true;
+                self.reports_kept = false;
+            }
             ControlEvent::ResetBegun(reason) => {
+                self.reports_kept = false;
                 let explained =
                     *reason != ResetReason::LadderExhausted || self.recovering || self.healed;
                 require(explained, Oracle::FirstCause, || {
@@ -435,6 +447,9 @@ impl Judge {
             let here = self.ledgers.iter_mut().skip(first).take(units as usize);
             here.for_each(|ledger| ledger.write_through = false);
         }
+        let silent = entry.fault == Fault::HoldDisk;
+        self.reports_kept &=
+            !silent && (entry.fault.is_power_cut() || entry.fault.is_of_one_disk());
         match entry.fault.is_of_one_disk() {
             true => self.sick[disk as usize] = true,
             false => self.troubled = true,
@@ -470,6 +485,9 @@ impl Judge {
         }
         states.into_iter().for_each(|state| self.tally.saw(state));
         self.powered[unit as usize] = now;
+        if self.options.non_volatile == 0 && self.ledgers[unit as usize].is_dirty() {
+            self.flush_truth[unit as usize].dirty_cut.get_or_insert(now);
+        }
         if self.options.non_volatile == 0 || self.options.may_degrade() {
             self.ledgers[unit as usize].cut(now);
         }
@@ -497,6 +515,11 @@ impl Judge {
                 Err(Violation::new(self.never_ends(Oracle::ExactlyOnce), what))
             }
         }
+    }
+
+    /// Commands of one vector without an end.
+    pub(super) fn outstanding_on(&self, vector: u32) -> usize {
+        self.outstanding.iter().filter(|at| self.flights[**at].op.vector == vector).count()
     }
 
     /// The oldest or the youngest command outstanding.
@@ -529,3 +552,6 @@ fn bounds(kind: Kind, completion: &Completion<Data>, sense: usize) -> Verdict {
         format!("{kind}: {len:?} bytes and {sense} bytes of sense data")
     })
 }
+
+#[cfg(test)]
+mod tests;

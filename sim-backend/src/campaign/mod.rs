@@ -13,6 +13,7 @@
 mod draw;
 mod exhaustive;
 mod flight;
+mod flushes;
 mod injector;
 mod judge;
 mod ledger;

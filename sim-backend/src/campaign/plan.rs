@@ -188,6 +188,10 @@ named! {
         FlushRange = "flush-range",
         /// SYNCHRONIZE CACHE(10) with IMMED, which proves nothing.
         FlushImmed = "flush-immed",
+        /// A flush by the core's books, which has to tell the truth.
+        FlushTyped = "flush-typed",
+        /// No command: the caller has taken note of what was lost.
+        Acknowledge = "acknowledge",
         /// TEST UNIT READY.
         Ready = "ready",
         /// INQUIRY.
@@ -211,7 +215,7 @@ impl Kind {
     /// Whether its success says that blocks are durable.
     #[must_use]
     pub const fn is_flush(self) -> bool {
-        matches!(self, Self::Flush | Self::FlushRange)
+        matches!(self, Self::Flush | Self::FlushRange | Self::FlushTyped)
     }
 }
 

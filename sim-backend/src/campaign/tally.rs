@@ -59,6 +59,12 @@ super::plan::named! {
         EmptyFlush = "flush covers nothing",
         /// A flush failed.
         FailedFlush = "flush fails",
+        /// A flush told the truth: it may not succeed.
+        FlushTold = "typed flush tells of a loss",
+        /// A typed flush succeeded.
+        FlushKept = "typed flush succeeds",
+        /// The caller acknowledged a loss.
+        Acknowledged = "loss acknowledged",
         /// A unit attention arrived while recovery was at work.
         AttentionInRecovery = "unit attention during recovery",
         /// A deferred error was reported.

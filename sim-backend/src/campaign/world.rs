@@ -15,6 +15,7 @@ use hba_core::time::{Instant, Timeout};
 use scsi_proto::{Lun, Opcode, TaskAttribute};
 
 use super::flight::{self, BLOCK, Flight};
+use super::flushes::{self, Concluding, Flushing, Try};
 use super::injector::{FaultInjector, Injections};
 use super::judge::Judge;
 use super::ledger::WriteId;
@@ -40,6 +41,20 @@ pub struct Outcome {
     pub hash: u64,
     /// The first oracle that spoke.
     pub violation: Option<Violation>,
+}
+
+impl Outcome {
+    /// Compares two runs of one plan.
+    ///
+    /// # Errors
+    ///
+    /// [`Oracle::Determinism`] where they differ.
+    pub fn agrees_with(&self, again: &Self) -> Verdict {
+        let (first, second) = (self.hash, again.hash);
+        require(first == second, Oracle::Determinism, || {
+            format!("hash {first:016x}, then {second:016x}")
+        })
+    }
 }
 
 /// Runs a plan. `port` makes the backend for the machine's registers.
@@ -95,6 +110,11 @@ struct World<P: ControlPort, C> {
     budget: u32,
     /// Polls since something happened.
     idle: u32,
+    /// Typed flushes under way, and those that the core is to conclude.
+    flushing: Vec<Flushing>,
+    concluding: Vec<Concluding>,
+    /// When a submit was accepted last.
+    accepted: Instant,
 }
 
 impl<P: ControlPort, C: Troubled> World<P, C> {
@@ -166,6 +186,9 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             units_per_disk: options.units,
             budget: options.budget,
             idle: 0,
+            flushing: Vec::new(),
+            concluding: Vec::new(),
+            accepted: Instant::ZERO,
         };
         world.bring_up()?;
         Ok(world)
@@ -230,6 +253,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             self.counts = [0; Site::ALL.len()];
             self.start = self.machine.now();
         }
+        self.accepted = self.machine.now();
         let mut next = plan.operations.iter();
         let (mut waiting, mut fresh) = (next.next(), true);
         while let Some(op) = waiting {
@@ -239,8 +263,15 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             }
             fresh = true;
             match self.submit(*op)? {
-                true => waiting = next.next(),
+                true => {
+                    self.accepted = self.machine.now();
+                    waiting = next.next();
+                }
                 false => {
+                    let refused = self.machine.now().since(self.accepted);
+                    require(refused < RECOVERY, Oracle::BoundedRecovery, || {
+                        format!("{op:?} is refused for {} s", refused.as_secs())
+                    })?;
                     fresh = false;
                     self.judge.tally.saw(Sometimes::QueueFull);
                 }
@@ -270,6 +301,14 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
 
     /// Submits one operation; `false` when it was refused for now.
     fn submit(&mut self, op: Operation) -> Result<bool, Violation> {
+        match op.kind {
+            Kind::FlushTyped => return self.begin_flush(op).map(|()| true),
+            Kind::Acknowledge => {
+                self.acknowledge(op);
+                return Ok(true);
+            }
+            _ => {}
+        }
         let data = match flight::transfer(op).length {
             0 => None,
             _ => {
@@ -297,9 +336,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
         made.memory = flight::place(&data);
         made.at = self.machine.now();
         let cookie = Cookie(self.judge.flights.len() as u64);
-        let target = self.targets[(op.unit / self.units_per_disk) as usize];
-        let lun = Lun::from_number((op.unit % self.units_per_disk) as u16);
-        let nexus = Nexus::new(target, lun);
+        let nexus = self.nexus(op.unit);
         let mut request = Request::new(nexus, flight::cdb(op), flight::transfer(op), data, cookie)
             .with_timeout(self.timeout);
         if op.kind == Kind::WriteOrdered {
@@ -322,6 +359,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
                 let data = rejected.request.data;
                 self.judge.refused(made, flight::place(&data))?;
                 self.take_home(data);
+                self.full_by_right(op, rejected.reason)?;
                 match rejected.reason {
                     Refusal::QueueFull | Refusal::Stopped | Refusal::Gone => {
                         self.turn()?;
@@ -331,6 +369,90 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
                 }
             }
         }
+    }
+
+    /// A vector is full only when its tags are out.
+    fn full_by_right(&self, op: Operation, refusal: Refusal) -> Verdict {
+        let queue = self.adapter.queues().get(op.vector as usize);
+        let depth = queue.map_or(0, |queue| usize::from(queue.depth()));
+        let out = self.judge.outstanding_on(op.vector);
+        let by_right =
+            refusal != Refusal::QueueFull || out >= depth || self.adapter.control().is_recovering();
+        require(by_right, Oracle::Tags, || {
+            format!("vector {} is full with {out} of {depth} commands outstanding", op.vector)
+        })
+    }
+
+    fn nexus(&self, unit: u32) -> Nexus {
+        let target = self.targets[(unit / self.units_per_disk) as usize];
+        Nexus::new(target, Lun::from_number((unit % self.units_per_disk) as u16))
+    }
+
+    /// Begins a typed flush, unless one of the unit is under way.
+    fn begin_flush(&mut self, op: Operation) -> Verdict {
+        let nexus = self.nexus(op.unit);
+        if let Ok(flush) = self.adapter.begin_flush(nexus, flushes::PATIENCE) {
+            let (begun, now) = (self.judge.tick(), self.machine.now());
+            self.flushing.push(Flushing::new(flush, op, begun, now));
+            self.send_flushes()?;
+        }
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, op: Operation) {
+        let nexus = self.nexus(op.unit);
+        if let Some(loss) = self.adapter.durability(nexus).loss
+            && self.adapter.acknowledge_loss(nexus, loss).is_ok()
+        {
+            self.judge.acknowledged(op.unit);
+        }
+    }
+
+    /// Sends the commands of typed flushes that are due, and hands over those that are done.
+    fn send_flushes(&mut self) -> Verdict {
+        let now = self.machine.now();
+        for at in 0..self.flushing.len() {
+            let Flushing { flush, op, try_is, .. } = &mut self.flushing[at];
+            if !matches!(try_is, Try::Due(due) if *due <= now) {
+                continue;
+            }
+            let index = self.judge.flights.len();
+            let mut made = Flight::new(*op, WriteId(0));
+            made.at = now;
+            let cookie = Cookie(index as u64);
+            let request = flush.request(None, cookie).with_timeout(self.timeout);
+            let (vector, op) = (Vector(op.vector as u16), *op);
+            match self.adapter.submit(vector, request, now, &mut self.registers) {
+                Ok(handle) => {
+                    *try_is = Try::Sent(index);
+                    self.judge.submitted(made, handle);
+                    self.count(Site::Submitted)?;
+                    self.count(Site::Flush)?;
+                }
+                Err(rejected) => {
+                    let step = flush.handle_refusal(rejected.reason, now);
+                    self.flushing[at].follow(step);
+                    self.judge.refused(made, None)?;
+                    self.full_by_right(op, rejected.reason)?;
+                }
+            }
+        }
+        for ended in self.flushing.extract_if(.., |flushing| flushing.try_is == Try::Ended) {
+            self.concluding.push(ended.concluding());
+            self.adapter.settle_flush(ended.flush);
+        }
+        Ok(())
+    }
+
+    /// Takes the verdicts of typed flushes.
+    fn take_flushed(&mut self) -> Verdict {
+        while let Some((nexus, verdict)) = self.adapter.poll_flushed() {
+            let known = self.concluding.iter().position(|flush| flush.nexus == nexus);
+            let Some(known) = known else { continue };
+            let flush = self.concluding.remove(known);
+            self.judge.flush_concluded(flush, verdict)?;
+        }
+        Ok(())
     }
 
     /// Data memory is the caller's again.
@@ -345,6 +467,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
     fn turn(&mut self) -> Verdict {
         let done = self.machine.run(self.budget).done;
         self.witness()?;
+        self.send_flushes()?;
         let now = self.machine.now();
         let progress = self.adapter.poll(now, &mut self.registers, &mut self.batch);
         if C::BETWEEN_READS > 0 {
@@ -360,6 +483,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
         let verdict = batch.drain().try_for_each(|done| self.complete(done));
         self.batch = batch;
         verdict?;
+        self.take_flushed()?;
         let events = self.events()?;
         self.judge.tags(&self.adapter)?;
         if done > 0 || taken > 0 || events || progress.more || progress.need.is_some() {
@@ -379,7 +503,11 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
         self.idle = 0;
         let now = self.machine.now();
         let events = [next, self.machine.next_due()].into_iter().flatten();
-        let events = events.chain(self.healings.iter().map(|(at, ..)| *at));
+        let due = self.flushing.iter().filter_map(|flushing| match flushing.try_is {
+            Try::Due(at) => Some(at),
+            _ => None,
+        });
+        let events = events.chain(due).chain(self.healings.iter().map(|(at, ..)| *at));
         let until = events.filter(|at| *at > now).min().unwrap_or(now + SLEEP);
         self.machine.set_now(until.min(now + SLEEP));
         self.machine.run(self.budget);
@@ -438,6 +566,8 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
     fn settle(&mut self, oracle: Oracle) -> Verdict {
         let begun = self.machine.now();
         while self.adapter.outstanding() > 0
+            || !self.flushing.is_empty()
+            || !self.concluding.is_empty()
             || !(self.adapter.control().is_operational() || self.adapter.stopped().is_some())
             || self.adapter.queues().iter().any(|q| !q.is_open())
                 && self.adapter.stopped().is_none()
@@ -527,11 +657,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
         }
         self.judge.all_ended()?;
         self.machine.forbid_access();
-        for _ in 0..4 {
-            self.turn()?;
-        }
-        let strays = self.machine.stray_accesses();
-        require(strays == 0, Oracle::Silence, || format!("{strays} register accesses at the end"))?;
+        self.silence()?;
         let home = self.buffers.len();
         require(home == self.buffers_total, Oracle::BoundedMemory, || {
             format!("{home} of {} buffers came home", self.buffers_total)
@@ -540,6 +666,15 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             self.judge.idle_memory(buffer)?;
         }
         self.audit(plan)
+    }
+
+    /// After the end no register is touched.
+    fn silence(&mut self) -> Verdict {
+        for _ in 0..4 {
+            self.turn()?;
+        }
+        let strays = self.machine.stray_accesses();
+        require(strays == 0, Oracle::Silence, || format!("{strays} register accesses at the end"))
     }
 
     /// With no work, nothing is written and nobody wakes up all the time.
@@ -607,7 +742,11 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
     }
 
     fn complete(&mut self, done: Done<'_, Data>) -> Verdict {
-        self.judge.completed(&done, self.machine.now())?;
+        let (now, index) = (self.machine.now(), done.completion.cookie.0 as usize);
+        self.judge.completed(&done, now)?;
+        if let Some(flush) = self.flushing.iter_mut().find(|f| f.try_is == Try::Sent(index)) {
+            flush.ended(&done, now);
+        }
         self.take_home(done.completion.data);
         self.count(Site::Completed)
     }
@@ -624,6 +763,9 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
                         .iter()
                         .position(|disk| locked(disk).disk_name() == SasAddress(target.port_name));
                     if let Some(index) = known {
+                        if self.targets[index] != target.id {
+                            self.judge.readdressed(index);
+                        }
                         self.targets[index] = target.id;
                     }
                 }
@@ -684,15 +826,14 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
                 }
             }
             Fault::UnitReset => {
-                let target = self.targets[disk as usize];
-                let lun = Lun::from_number((unit % self.units_per_disk) as u16);
-                let nexus = Nexus::new(target, lun);
+                let nexus = self.nexus(unit);
                 let _ = self.adapter.task_management(TaskManagement::LogicalUnitReset(nexus));
             }
             Fault::Reset => self.adapter.request_reset(self.machine.now()),
             Fault::ClockJump => {
                 self.judge.jump();
                 self.machine.advance(Duration::from_millis(count.into()));
+                self.accepted = self.machine.now();
             }
             Fault::Blind => self.injections.blind(count),
             Fault::Swallow => self.injections.swallow(count),
@@ -793,3 +934,6 @@ impl Watched {
 pub(super) const fn patience() -> Duration {
     PATIENCE
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,9 @@ use hba_core::port::{
     BadReply, Delivery, Detail, Message, QueuePort, Reply, Tag, Transferred, Unsendable, WireTag,
 };
 use hba_core::register::RegisterWrite;
+use hba_core::sabotage::{Sabotage, is_planted};
 use hba_core::sync::PhaseRing;
-use scsi_proto::Status;
+use scsi_proto::{Status, TaskAttribute};
 
 use super::config::Shape;
 use super::layout::{
@@ -79,6 +80,9 @@ impl DirectQueue {
         let permitted = self.shape.elements_max;
         let mut count = 0;
         while let Some(element) = elements.take_next()? {
+            if count == 1 && is_planted(Sabotage::ListTruncated) {
+                return Ok(count);
+            }
             if count == permitted {
                 let needed = count + 1 + elements.count()?;
                 return Err(ScatterError::TooManyElements { needed, permitted });
@@ -172,7 +176,10 @@ impl QueuePort for DirectQueue {
             name,
             target: target.id,
             direction: command.transfer.wire_direction(),
-            attribute: command.attribute,
+            attribute: match is_planted(Sabotage::AttributeDropped) {
+                true => TaskAttribute::Simple,
+                false => command.attribute,
+            },
             lun: command.nexus.lun,
             cdb: command.cdb,
             length: command.transfer.length,

@@ -1,5 +1,6 @@
 //! Unit attention conditions that wait for a command to report them.
 
+use hba_core::sabotage::{Sabotage, is_planted};
 use scsi_proto::AdditionalSense;
 
 use super::condition::Condition;
@@ -44,6 +45,9 @@ impl UnitAttentions {
     /// A reset condition (29h) replaces everything that it makes obsolete, except that power on is
     /// never hidden by a lesser reset: it is the only trace of a lost cache. Source: SAM-5 5.14.
     pub(super) fn raise_for(&mut self, port: PortIndex, condition: Condition) {
+        if condition == Condition::POWER_ON_OCCURRED && is_planted(Sabotage::AttentionSwallowed) {
+            return;
+        }
         let has = |wanted| self.pending.contains(&(port, wanted));
         if condition.additional.asc == RESET_ASC {
             let power_on = has(Condition::POWER_ON_OCCURRED);

@@ -1,5 +1,6 @@
 //! A medium behind a write cache: what is volatile, what is durable, and when it changes.
 
+use hba_core::sabotage::{Sabotage, is_planted};
 use scsi_proto::Lba;
 
 use super::cache::{Entry, SlotId, WriteCache};
@@ -153,7 +154,7 @@ impl Store {
     /// The newest content of a range, where it can be had without copying.
     #[inline]
     pub(super) fn borrow(&self, lba: Lba, len: usize) -> Option<&[u8]> {
-        if !self.cache.is_empty() {
+        if !self.cache.is_empty() && !is_planted(Sabotage::StaleRead) {
             if len != self.block_size.bytes() as usize {
                 return None;
             }
@@ -175,7 +176,7 @@ impl Store {
 
     /// Reads the newest content: from the cache where it is, else from the medium.
     pub(super) fn read(&mut self, lba: Lba, data: &mut [u8]) -> Result<(), BlockError> {
-        if self.cache.is_empty() {
+        if self.cache.is_empty() || is_planted(Sabotage::StaleRead) {
             return self.medium.read(lba, data);
         }
         let size = self.block_size.bytes() as usize;
@@ -215,7 +216,7 @@ impl Store {
         if self.through(fua) {
             return self.medium.sync();
         }
-        if fua && !self.rules.non_volatile {
+        if fua && !self.rules.non_volatile && !is_planted(Sabotage::FuaIgnored) {
             self.lies.fua_writes += 1;
         }
         Ok(())
@@ -237,6 +238,9 @@ impl Store {
     /// A block that cannot be written is dropped from the cache, as disks do, and the flush carries
     /// on: a second flush may succeed although the data is lost. The first failure is the result.
     pub(super) fn flush(&mut self, range: BlockRange) -> Result<(), BlockError> {
+        if is_planted(Sabotage::FlushNotDone) {
+            return Ok(());
+        }
         if self.rules.lying_flush {
             let lied = self.cache.iter().any(|slot| range.contains(self.cache.entry(slot).lba));
             self.lies.flushes += u64::from(lied && !self.rules.non_volatile);
@@ -293,16 +297,18 @@ impl Store {
     /// Loses power: what the cache held is gone, except what `policy` wrote back before.
     pub(super) fn power_cut(&mut self, policy: PowerCut) -> CutReport {
         self.deferred.clear();
-        if self.rules.non_volatile {
+        if self.rules.non_volatile && !is_planted(Sabotage::CacheForgets) {
             return CutReport::default();
         }
+        let policy = if is_planted(Sabotage::TornBlock) { PowerCut::TornBlock } else { policy };
         power::cut(policy, &mut self.cache, self.medium.medium(), &mut self.prng)
     }
 
     /// Whether a write goes to the medium before its status.
     #[inline]
-    const fn through(&self, fua: bool) -> bool {
-        !self.rules.write_back || fua && !self.rules.lying_fua && !self.rules.non_volatile
+    fn through(&self, fua: bool) -> bool {
+        let lies = self.rules.lying_fua || is_planted(Sabotage::FuaIgnored);
+        !self.rules.write_back || fua && !lies && !self.rules.non_volatile
     }
 
     #[inline]
@@ -318,6 +324,8 @@ impl Store {
         }
         let size = self.block_size.bytes() as usize;
         for (lba, block) in (lba.0..).zip(data.chunks_exact(size)) {
+            let astray = is_planted(Sabotage::Misdirected) && self.write % 64 == 63;
+            let lba = if astray { (lba + 1) % self.blocks } else { lba };
             self.make_room(Lba(lba));
             self.cache.insert(Entry { lba: Lba(lba), write: self.write, deallocated }, block);
         }
@@ -327,7 +335,7 @@ impl Store {
     /// Writes to the medium; cached older data of these blocks must not land on top later.
     fn write_through(&mut self, lba: Lba, data: &[u8]) -> Result<(), BlockError> {
         self.medium.write(lba, data)?;
-        if !self.cache.is_empty() {
+        if !self.cache.is_empty() && !is_planted(Sabotage::OldOnTop) {
             let blocks = data.len() as u64 >> self.block_size.shift();
             for lba in lba.0..lba.0 + blocks {
                 if let Some(slot) = self.cache.find(Lba(lba)) {
@@ -350,6 +358,7 @@ impl Store {
     fn evict_oldest(&mut self) {
         if let Some(slot) = self.cache.oldest()
             && let Err(error) = self.evict(slot)
+            && !is_planted(Sabotage::WriteErrorSwallowed)
         {
             self.deferred.push(error);
         }

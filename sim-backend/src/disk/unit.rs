@@ -1,5 +1,6 @@
 //! One logical unit: its state, what precedes every command, and the dispatch of commands.
 
+use hba_core::sabotage::{Sabotage, is_planted};
 use scsi_proto::command::{
     Read6, Read10, Read12, Read16, SynchronizeCache10, SynchronizeCache16, TestUnitReady, Verify10,
     Verify16, Write6, Write10, Write12, Write16, WriteSame10, WriteSame16,
@@ -271,6 +272,9 @@ impl LogicalUnit {
     pub(super) fn reset(&mut self, attention: Condition) {
         self.carry_out_pending_flush();
         let saved = self.saved_modes;
+        if is_planted(Sabotage::ResetDropsCache) {
+            self.store.power_cut(PowerCut::LoseAll);
+        }
         if let Err(error) = self.store.set_write_back(saved.write_cache) {
             self.store.defer(error);
         }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sim_backend::campaign::{Oracle, Profile, Tally, Violation};
+use sim_backend::campaign::{Profile, Tally, Violation};
 
 use super::{Ended, Stop, execute, plan_of, reduce};
 use crate::args::SimArgs;
@@ -113,10 +113,7 @@ impl Campaign<'_> {
             return Ok(outcome.violation);
         }
         let again = execute(self.controller, &plan, true)?;
-        Ok((again.hash != outcome.hash).then(|| Violation {
-            oracle: Oracle::Determinism,
-            what: format!("hash {:016x}, then {:016x}", outcome.hash, again.hash),
-        }))
+        Ok(outcome.agrees_with(&again).err())
     }
 }
 

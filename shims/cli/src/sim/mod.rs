@@ -2,6 +2,8 @@
 
 mod campaign;
 mod report;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 
 use std::fs;
 use std::path::PathBuf;
@@ -31,6 +33,10 @@ pub(crate) fn run(rig: &RigArgs, args: &SimArgs, output: &mut Output) -> Result<
     if controller == ControllerSpec::QemuMptsas1068 {
         note("a campaign runs on sim:direct or sim:sas1068: QEMU has a clock of its own");
         return Ok(Exit::Usage);
+    }
+    #[cfg(feature = "sabotage")]
+    if let sabotage::Plan::Ended(exit) = sabotage::prepare(rig, args, output)? {
+        return Ok(exit);
     }
     let begun = Instant::now();
     let ended = match (&args.replay, args.exhaustive) {

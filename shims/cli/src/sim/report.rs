@@ -104,9 +104,10 @@ impl SimReport {
                     .collect(),
                 replay: failed.file.as_ref().map(|file| {
                     format!(
-                        "hba sim --controller {} --replay {}",
+                        "hba sim --controller {} --replay {}{}",
                         controller.name(),
-                        file.display()
+                        file.display(),
+                        args.planted()
                     )
                 }),
             }),

@@ -1,0 +1,101 @@
+//! `hba sim`: passes, failures, replays.
+
+mod common;
+
+use common::{TestFile, hba};
+
+const DIRECT: [&str; 3] = ["sim", "--controller", "sim:direct"];
+
+fn sim(arguments: &[&str]) -> common::Ran {
+    hba(&[&DIRECT, arguments].concat())
+}
+
+/// A disk that breaks the promise that a block is written whole: no driver can help that.
+const TORN: &str = "hba-sim 1
+# What a failure leaves, written by hand.
+seed 3
+expect O7
+option power-cut 4
+option blocks 8
+op write 0 0 8 0
+op write 0 0 8 0
+op write 0 0 8 0
+op read 0 0 8 0
+fault completed 4 power-cut 0 5
+";
+
+#[test]
+fn a_campaign_tells_what_it_did_and_ends_with_pass() {
+    let text = sim(&["--seeds", "0..4"]).passed();
+    for told in ["sim:direct, swarm, seeds 0..4, shard 0/1: 4 runs", "trace hash ", "\nPASS\n"] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let again = sim(&["--seeds", "0..4", "--twice"]).passed();
+    let hash = |text: &str| {
+        text.lines().find(|line| line.starts_with("trace hash")).expect("a hash").to_owned()
+    };
+    assert_eq!(hash(&text), hash(&again));
+}
+
+#[test]
+fn json_has_the_figures_and_shards_add_up() {
+    let shard = |shard: &str| sim(&["--json", "--seeds", "0..4", "--shard", shard]).json();
+    let number = |value: &serde_json::Value| value.as_u64().expect("a number");
+    let all = shard("0/1");
+    let parts = [shard("0/2"), shard("1/2")];
+    for figure in ["runs", "commands", "faults", "power_cuts"] {
+        let sum: u64 = parts.iter().map(|part| number(&part[figure])).sum();
+        assert_eq!(number(&all[figure]), sum, "{figure}");
+    }
+    let hash = |value: &serde_json::Value| {
+        u64::from_str_radix(value["hash"].as_str().expect("text"), 16).expect("hexadecimal")
+    };
+    assert_eq!(hash(&all), hash(&parts[0]).wrapping_add(hash(&parts[1])));
+    assert!(all["failure"].is_null() && number(&all["runs"]) == 4, "{all}");
+}
+
+#[test]
+fn a_stored_failure_fails_again_and_says_how_to_repeat_it() {
+    let file = TestFile::with("torn.txt", TORN.as_bytes());
+    let ran = sim(&["--replay", file.path()]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stdout.contains("FAIL  seed 3, O7: "), "{}", ran.stdout);
+    let again = format!("again:  hba sim --controller sim:direct --replay {}\n", file.path());
+    assert!(ran.stdout.contains(&again), "{}", ran.stdout);
+
+    let ran = sim(&["--json", "--replay", file.path()]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(
+        (&report["failure"]["oracle"], &report["failure"]["seed"]),
+        (&"O7".into(), &3.into())
+    );
+
+    // The same workload on a disk that keeps the promise.
+    let whole = TORN.replace("option power-cut 4", "option power-cut 3");
+    let file = TestFile::with("whole.txt", whole.as_bytes());
+    assert!(sim(&["--replay", file.path()]).passed().contains("\nPASS\n"));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_the_reason() {
+    let bad = TORN.replace("option blocks 8", "option bloks 8");
+    let file = TestFile::with("bad.txt", bad.as_bytes());
+    let why = sim(&["--replay", file.path()]).failed(2);
+    assert!(why.ends_with("line 6: no option bloks"), "{why}");
+    let why = sim(&["--replay", "no-such-file"]).failed(2);
+    assert!(why.starts_with("no-such-file: "), "{why}");
+    let why = hba(&["sim", "--controller", "qemu:mptsas1068"]).failed(2);
+    assert!(why.contains("sim:direct or sim:sas1068"), "{why}");
+    for arguments in [
+        ["--seeds", "9..3"],
+        ["--profile", "weird"],
+        ["--shard", "4/4"],
+        ["--exhaustive", "7"],
+        ["--jobs", "0"],
+    ] {
+        let ran = sim(&arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(ran.stderr.contains(arguments[0]), "{}", ran.stderr);
+    }
+}
