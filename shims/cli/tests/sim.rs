@@ -17,11 +17,12 @@ seed 3
 expect O7
 option power-cut 4
 option blocks 8
-op write 0 0 8 0
+option depth 1
 op write 0 0 8 0
 op write 0 0 8 0
 op read 0 0 8 0
-fault completed 4 power-cut 0 5
+op read 0 0 8 0
+fault submit 4 power-cut 0 5
 ";
 
 #[test]
