@@ -12,7 +12,7 @@
 //!    owns; register writes are words that the caller writes.
 //! 3. **No lock, no atomic read-modify-write, no allocation, no clock read** per command.
 //! 4. **Buffers move in and come home** only when the device can no longer touch them: after its reply, a confirmed
-//!    abort, a confirmed reset, or when it is gone.
+//!    reset of the controller, or when it is gone. The answer to an abort is not enough.
 //! 5. **Nothing from the device is trusted.** It can cause errors, never a panic, an endless loop or a second completion.
 //! 6. **Success means the device said so.** No command is answered by the core.
 //! 7. **CDB transparency.** The bytes on the wire are the bytes submitted; direction and length are the caller's.
