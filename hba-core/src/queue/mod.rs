@@ -176,7 +176,8 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             && let Some(slot) = self.slots.record_mut(name.tag.0)
         {
             let (handle, next) = slot.take(name, request, expires);
-            self.issued(next, expires);
+            self.issued(next);
+            self.deadlines.arm(expires);
             return Ok(Submitted { doorbell, handle, mismatch: None });
         }
         self.submit_any(request, now)
@@ -198,10 +199,27 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             && let Some(slot) = self.slots.record_mut(name.tag.0)
         {
             let (_, next) = slot.take(name, offer, expires);
-            self.issued(next, expires);
+            self.issued(next);
+            self.deadlines.arm(expires);
             return Some(doorbell);
         }
-        self.submit_any_in_place(offer, now)
+        if offer.is_plain() {
+            return self.accept(offer, now).ok().map(|submitted| submitted.doorbell);
+        }
+        self.submit_compared_in_place(offer, now)
+    }
+
+    /// The same where it is not worth a copy of its own.
+    #[cfg(feature = "tokio")]
+    #[cold]
+    pub(crate) fn submit_in_place_seldom(
+        &mut self,
+        request: &mut Lying<D>,
+        cookie: Cookie,
+        now: Instant,
+        reason: &mut Refusal,
+    ) -> Option<P::Doorbell> {
+        self.submit_in_place(request, cookie, now, reason)
     }
 
     /// The frame of a read of one segment, if that is all that there is to the command.
@@ -225,9 +243,8 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     /// The device gets the command of the slot that [`Slot::take`](slots::Slot::take) filled.
     #[inline(always)]
-    fn issued(&mut self, next: NextFree, expires: Instant) {
+    fn issued(&mut self, next: NextFree) {
         self.slots.issue(next);
-        self.deadlines.arm(expires);
         self.counters.submitted += 1;
         sync::publish();
     }
@@ -256,15 +273,13 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     }
 
     #[cfg(feature = "tokio")]
+    #[cold]
     #[inline(never)]
-    fn submit_any_in_place(
+    fn submit_compared_in_place(
         &mut self,
         offer: offer::InPlace<'_, D>,
         now: Instant,
     ) -> Option<P::Doorbell> {
-        if offer.is_plain() {
-            return self.accept(offer, now).ok().map(|submitted| submitted.doorbell);
-        }
         let offer::InPlace { request: lying, cookie, reason } = offer;
         let Lying { command, timeout, check, .. } = *lying;
         let data = lying.data.take()?;
@@ -313,8 +328,9 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             }
             timeout => timeout.after(now),
         };
+        self.deadlines.arm(expires);
         let (handle, next) = slot.take(name, offer, expires);
-        self.issued(next, expires);
+        self.issued(next);
         Ok(Submitted { doorbell, handle, mismatch: None })
     }
 

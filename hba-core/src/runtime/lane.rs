@@ -218,7 +218,7 @@ impl<Q: QueuePort, D: DataBuffer> Shard<Q, D> {
             Err(waiter) => return Rest::new(Rare::NoPlace, waiter),
         };
         let (cookie, mut reason) = (Cookie(asked.name().into()), Refusal::QueueFull);
-        match self.queue.submit_in_place(&mut parcel.request, cookie, now, &mut reason) {
+        match self.queue.submit_in_place_seldom(&mut parcel.request, cookie, now, &mut reason) {
             Some(doorbell) => Rest::none(Rare::Out(asked, doorbell)),
             None => {
                 let waiter = self.desk.withdraw(asked);
@@ -248,7 +248,7 @@ impl<Q: QueuePort, D: DataBuffer> Shard<Q, D> {
         let submitted = if self.closing && urgency == Urgency::Ordinary {
             None
         } else {
-            self.queue.submit_in_place(&mut parcel.request, cookie, now, &mut reason)
+            self.queue.submit_in_place_seldom(&mut parcel.request, cookie, now, &mut reason)
         };
         let sent = match (submitted, reason) {
             (Some(doorbell), _) => {
@@ -360,7 +360,8 @@ impl<D> Sink<D> for Counter<'_, D> {
         self.batch
     }
 
-    #[inline]
+    // Called from the loop of a pass, and from one rare place.
+    #[inline(always)]
     fn push_good(&mut self, completion: Completion<D>) {
         let Completion { cookie, handle, data, outcome, transferred, residual } = completion;
         let answer = Answer { outcome, transferred, residual, sense: SenseData::NONE };

@@ -4,11 +4,14 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::ops::Deref;
 
+use bytes::Bytes;
+
 use crate::queue::SENSE_MAX;
 
 /// The sense data of an answer, 0 to 252 bytes.
 ///
-/// One word, because every command's answer carries it, and next to none has any: those that do have one allocation.
+/// One word, because every command's answer carries it, and next to none has any: those that do have one allocation. To hand
+/// it on to several, make [`Bytes`] of it, which copies nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SenseData(Option<Box<Held>>);
 
@@ -43,6 +46,21 @@ impl Deref for SenseData {
     }
 }
 
+impl AsRef<[u8]> for SenseData {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<SenseData> for Bytes {
+    fn from(sense: SenseData) -> Self {
+        match sense.0 {
+            Some(_) => Self::from_owner(sense),
+            None => Self::new(),
+        }
+    }
+}
+
 impl fmt::Debug for SenseData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02x?}", &**self)
@@ -51,7 +69,7 @@ impl fmt::Debug for SenseData {
 
 #[cfg(test)]
 mod tests {
-    use super::{SENSE_MAX, SenseData};
+    use super::{Bytes, SENSE_MAX, SenseData};
 
     #[test]
     fn what_is_copied_is_there_and_no_more() {
@@ -59,5 +77,14 @@ mod tests {
         assert_eq!(&*SenseData::copy(&[0x70, 0, 5]), [0x70, 0, 5]);
         assert_eq!(SenseData::copy(&[7; 300]).len(), SENSE_MAX);
         assert_eq!(size_of::<SenseData>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn it_is_handed_on_without_a_copy() {
+        let sense = SenseData::copy(&[0x70, 0, 5]);
+        let place = sense.as_ptr();
+        let bytes = Bytes::from(sense);
+        assert_eq!((&*bytes, bytes.as_ptr()), (&[0x70, 0, 5][..], place));
+        assert!(Bytes::from(SenseData::NONE).is_empty());
     }
 }

@@ -12,7 +12,7 @@ use crate::{Bug, Scenario, Twin};
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "l11",
-        sizes: &[(2, None), (3, Some(1))],
+        sizes: &[(2, None), (3, Some(2))],
         run: one_name_answered_by_all,
         twins: &[Twin {
             name: "answers without a claim",
@@ -22,7 +22,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "l18",
-        sizes: &[(2, Some(3))],
+        sizes: &[(2, None)],
         run: taken_and_given_back,
         twins: &[Twin {
             name: "gives out without a look",

@@ -27,13 +27,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "l20 cancelled",
-        sizes: &[(2, Some(3)), (3, Some(1))],
+        sizes: &[(2, Some(3)), (3, Some(2))],
         run: one_gives_up,
         twins: &[Twin { name: "keeps what it gave up", bug: Bug::User, says: "deadlock" }],
     },
     Scenario {
         name: "l20 at the door",
-        sizes: &[(2, Some(3)), (3, Some(1))],
+        sizes: &[(2, None), (3, Some(2))],
         run: at_the_door,
         twins: &[Twin {
             name: "does not try again",
@@ -135,13 +135,13 @@ fn at_the_door(visitors: usize, _: &str) {
             shared.1.open(|waiter| waiter.unpark());
         }
     };
-    let threads: Vec<_> = (1..visitors)
+    // This one only joins, of which the checker allows no wake that comes late.
+    let threads: Vec<_> = (0..visitors)
         .map(|_| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || visit(&shared))
         })
         .collect();
-    visit(&shared);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     let count = shared.0.enter((), |count, ()| ((), *count)).unwrap().leave().values;
     assert_eq!(count as usize, visitors, "everybody was in once");
