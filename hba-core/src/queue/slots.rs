@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::deadlines::NEVER;
-use crate::command::{Cookie, Nexus, Request, TargetId};
+use super::offer::Offer;
+use crate::command::{Cookie, Nexus, TargetId};
 use crate::durability::Kind;
 use crate::name::CommandHandle;
 use crate::port::{Generation, Tag, WireTag};
@@ -110,19 +111,20 @@ impl<D> Slot<D> {
         }
     }
 
-    /// The device gets the command of `request`, which has until `expires`.
+    /// The device gets the command of `offer`, which has until `expires`.
     #[inline]
     pub(super) fn take(
         &mut self,
         name: WireTag,
-        request: Request<D>,
+        offer: impl Offer<D>,
         expires: Instant,
     ) -> (CommandHandle, NextFree) {
-        self.cookie = request.cookie;
-        self.nexus = request.command.nexus;
-        self.length = request.command.transfer.length;
+        let command = offer.command();
+        self.nexus = command.nexus;
+        self.length = command.transfer.length;
+        self.cookie = offer.cookie();
         self.expires = expires;
-        self.data = Some(request.data);
+        self.data = offer.take();
         self.state = State::Issued;
         let handle = CommandHandle { slot: name.tag.0, generation: self.generation };
         (handle, NextFree(self.next_free))
