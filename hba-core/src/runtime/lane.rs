@@ -55,6 +55,8 @@ pub(super) struct Lane<Q: QueuePort, R, C, D: DataBuffer> {
 pub(super) enum Note {
     Message(Message),
     Drained(DrainMark),
+    /// Something was seen that matters for cached writes.
+    Signs,
     Gone,
 }
 
@@ -74,6 +76,8 @@ pub(super) enum Pass {
     More,
     /// Everything was taken.
     Empty,
+    /// The queue is stopped: nobody looked.
+    Stopped,
 }
 
 /// A request until the queue has taken it. It stays where it is: moving it is a good part of what a command costs.
@@ -324,25 +328,32 @@ impl<Q: QueuePort, D: DataBuffer> Shard<Q, D> {
         let Serviced { ack, more, drained, gone } =
             queue.service_into(&mut Counter { desk, batch, woken });
         let mut rest = gone | drained.is_some() | batch.has_messages();
+        let mut signs = false;
         if !batch.is_empty() {
             claims.extend(batch.cookies().map(|cookie| desk.claim(cookie.0 as u16)));
-            rest = true;
+            (rest, signs) = (true, queue.has_signs());
         }
+        let pass = match &ack {
+            _ if more => Pass::More,
+            None if !queue.is_over() => Pass::Stopped,
+            _ => Pass::Empty,
+        };
         if self.guarded {
             self.grant_all(&mut harvest.woken);
         }
-        Passed { ack, more, rest, drained, gone }
+        Passed { ack, pass, rest, drained, gone, signs }
     }
 }
 
 /// What a pass leaves.
 struct Passed<A> {
     ack: Option<A>,
-    more: bool,
+    pass: Pass,
     /// There is something in the batch, or below.
     rest: bool,
     drained: Option<DrainMark>,
     gone: bool,
+    signs: bool,
 }
 
 impl<A> Inert for Passed<A> {}
@@ -564,10 +575,11 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Lane<Q, R, C, 
         }
         let passed = self.leave(entered).words;
         harvest.woken.take(Waker::wake);
+        let pass = passed.pass;
         if passed.rest {
-            self.pass_on(harvest, passed.drained, passed.gone, tell);
+            self.pass_on(harvest, passed, tell);
         }
-        Some(if passed.more { Pass::More } else { Pass::Empty })
+        Some(pass)
     }
 
     /// Answers what is not simply done, and tells Control what is its business.
@@ -576,16 +588,18 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Lane<Q, R, C, 
     fn pass_on(
         &self,
         harvest: &mut Harvest<D>,
-        drained: Option<DrainMark>,
-        gone: bool,
+        passed: Passed<Q::Ack>,
         tell: &mut impl FnMut(Note),
     ) {
-        if gone {
+        if passed.gone {
             tell(Note::Gone);
         }
         harvest.batch.drain_messages().for_each(|message| tell(Note::Message(message)));
-        if let Some(mark) = drained {
+        if let Some(mark) = passed.drained {
             tell(Note::Drained(mark));
+        }
+        if passed.signs {
+            tell(Note::Signs);
         }
         self.answer_rest(harvest);
     }
