@@ -191,7 +191,11 @@ fn a_power_event_makes_what_was_cached_a_loss() {
     world.write(1, 0, 1);
     let hba = world.hba.clone();
     world.run(hba.handle_power_event());
-    assert_eq!(world.lost().cause, LossCause::PowerEvent);
+    world.write(1, 1, 2);
+    let loss = world.lost();
+    assert_eq!(loss.cause, LossCause::PowerEvent);
+    assert_eq!(world.acknowledge(loss), Ok(()));
+    assert!(world.is_dirty(), "what came after it is none of the loss");
 }
 
 /// Two at a time are one too many, as the success of one could hide the failure of the other.

@@ -43,7 +43,8 @@ pub(super) enum BookOrder {
     /// What was read after so many changes, and who wants to know what is believed then.
     Mode(Nexus, u32, CacheProbe, oneshot::Sender<UnitDurability>),
     Discovered(Vec<LogicalUnit>),
-    PowerEvent,
+    /// Answered when later writes are told from those that may be lost.
+    PowerEvent(oneshot::Sender<()>),
 }
 
 /// A flush that may be sent. Dropping it gives the flush back, wherever it stands: its unit is free for the next, and what
@@ -110,6 +111,8 @@ pub(super) struct Books {
     epoch: Option<(Epoch, usize)>,
     /// Flushes that begin when every queue knows of the epoch.
     begun: Vec<(oneshot::Sender<Result<FlushTicket, FlushBusy>>, FlushTicket)>,
+    /// Who else waits for that.
+    noted: Vec<oneshot::Sender<()>>,
     /// Some queue has signs.
     look: bool,
     signs: Vec<Sign>,
@@ -179,6 +182,7 @@ impl Books {
         for (answer, ticket) in self.begun.drain(..) {
             tell(answer, Ok(ticket));
         }
+        self.noted.drain(..).for_each(|noted| tell(noted, ()));
         let settled = self.settling.iter().any(|settling| settling.next == lanes.len());
         if !(settled || self.look || !self.asked.is_empty() || durability.has_removals()) {
             return if landed { Kept::Again } else { Kept::Done };
@@ -329,7 +333,10 @@ impl Books {
                 BookOrder::Discovered(units) => {
                     units.iter().for_each(|unit| durability.handle_discovered(unit));
                 }
-                BookOrder::PowerEvent => self.take_power_event(durability),
+                BookOrder::PowerEvent(answer) => {
+                    self.take_power_event(durability);
+                    self.noted.push(answer);
+                }
             }
         }
     }

@@ -120,9 +120,11 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D
         self.ask(|answer| BookOrder::Report(nexus, answer)).await?
     }
 
-    /// The platform says that the targets were without power: what they had not flushed may be lost.
+    /// The platform says that the targets were without power: what they had not flushed may be lost. Writes that begin after
+    /// this has ended are none of that.
     pub async fn handle_power_event(&self) {
-        self.tell_books(BookOrder::PowerEvent).await;
+        // If Control is gone nothing is flushed any more.
+        let _ = self.ask(BookOrder::PowerEvent).await;
     }
 
     /// Puts a question to the books. `None` if Control has ended or was dropped.

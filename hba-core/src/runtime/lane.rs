@@ -327,33 +327,44 @@ impl<Q: QueuePort, D: DataBuffer> Shard<Q, D> {
         let Harvest { batch, claims, woken } = harvest;
         let Serviced { ack, more, drained, gone } =
             queue.service_into(&mut Counter { desk, batch, woken });
-        let mut rest = gone | drained.is_some() | batch.has_messages();
-        let mut signs = false;
+        let mut rest = gone | drained.is_some() | batch.has_messages() | ack.is_none();
         if !batch.is_empty() {
             claims.extend(batch.cookies().map(|cookie| desk.claim(cookie.0 as u16)));
-            (rest, signs) = (true, queue.has_signs());
+            rest = true;
         }
-        let pass = match &ack {
-            _ if more => Pass::More,
-            None if !queue.is_over() => Pass::Stopped,
-            _ => Pass::Empty,
-        };
+        let rest = if rest { Some(Remains::of(queue, &ack)) } else { None };
         if self.guarded {
             self.grant_all(&mut harvest.woken);
         }
-        Passed { ack, pass, rest, drained, gone, signs }
+        Passed { ack, more, rest, drained, gone }
     }
 }
 
 /// What a pass leaves.
 struct Passed<A> {
     ack: Option<A>,
-    pass: Pass,
-    /// There is something in the batch, or below.
-    rest: bool,
+    more: bool,
+    /// There is something in the batch, or below, or nobody looked.
+    rest: Option<Remains>,
     drained: Option<DrainMark>,
     gone: bool,
+}
+
+/// What there may be to a pass beside answers that are in their places.
+#[derive(Clone, Copy)]
+struct Remains {
+    /// The queue is stopped, for now.
+    stopped: bool,
+    /// Something was seen that matters for cached writes.
     signs: bool,
+}
+
+impl Remains {
+    #[cold]
+    #[inline(never)]
+    fn of<Q: QueuePort, D: DataBuffer>(queue: &IoQueue<Q, D>, ack: &Option<Q::Ack>) -> Self {
+        Self { stopped: ack.is_none() && !queue.is_over(), signs: queue.has_signs() }
+    }
 }
 
 impl<A> Inert for Passed<A> {}
@@ -575,11 +586,10 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Lane<Q, R, C, 
         }
         let passed = self.leave(entered).words;
         harvest.woken.take(Waker::wake);
-        let pass = passed.pass;
-        if passed.rest {
-            self.pass_on(harvest, passed, tell);
-        }
-        Some(pass)
+        let pass = if passed.more { Pass::More } else { Pass::Empty };
+        let Some(remains) = passed.rest else { return Some(pass) };
+        self.pass_on(harvest, passed, remains, tell);
+        Some(if remains.stopped { Pass::Stopped } else { pass })
     }
 
     /// Answers what is not simply done, and tells Control what is its business.
@@ -589,6 +599,7 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Lane<Q, R, C, 
         &self,
         harvest: &mut Harvest<D>,
         passed: Passed<Q::Ack>,
+        remains: Remains,
         tell: &mut impl FnMut(Note),
     ) {
         if passed.gone {
@@ -598,7 +609,7 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Lane<Q, R, C, 
         if let Some(mark) = passed.drained {
             tell(Note::Drained(mark));
         }
-        if passed.signs {
+        if remains.signs {
             tell(Note::Signs);
         }
         self.answer_rest(harvest);
