@@ -30,9 +30,22 @@ impl SegmentLimits {
         Self { window, element_max, boundary, uncut_max, uncut_span }
     }
 
+    /// The longest element that is never cut, 0 where that says nothing.
+    #[inline]
+    pub(super) const fn uncut_max(&self) -> u32 {
+        self.uncut_max
+    }
+
+    /// Whether elements that are not too long can begin at every address that has no bit but those of `addresses`; `false`
+    /// says nothing.
+    #[inline]
+    pub(super) const fn takes_uncut_at(&self, addresses: u64) -> bool {
+        self.window.first().raw() == 0 && addresses <= self.uncut_span
+    }
+
     /// Whether `element` is one as it is, in two comparisons; `false` says nothing.
     #[inline]
-    const fn takes_uncut(&self, element: Segment) -> bool {
+    pub(super) const fn takes_uncut(&self, element: Segment) -> bool {
         let at = element.addr.raw().wrapping_sub(self.window.first().raw());
         element.len <= self.uncut_max && at <= self.uncut_span
     }
@@ -58,6 +71,12 @@ impl<'a> Elements<'a> {
     pub fn new(segments: &'a [Segment], length: u32, limits: &'a SegmentLimits) -> Self {
         let run = Segment::new(super::BusAddr::new(0), 0);
         Self { segments: segments.iter(), limits, run, missing: length }
+    }
+
+    /// The segments, the bytes of the transfer and the limits, before anything was taken.
+    #[inline]
+    pub(super) fn parts(&self) -> (&'a [Segment], u32, &'a SegmentLimits) {
+        (self.segments.as_slice(), self.missing, self.limits)
     }
 
     /// The next element, or `None` after the last.

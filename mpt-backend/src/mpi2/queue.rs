@@ -40,7 +40,7 @@ pub struct Mpi2Queue<S = Coherent> {
     sync: S,
     post: DmaRecords<ENTRY>,
     frames: DmaRecords<FRAME>,
-    chains: DmaRegion,
+    chains: DmaRecords<FRAME>,
     sense: DmaRegion,
     replies: ReplyWindow,
     /// Copied reply frames that Control has not been told of.
@@ -98,7 +98,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             sync,
             post: DmaRecords::new(memory.post.split_at(usize::from(plan.post_depth) * ENTRY).0),
             frames: DmaRecords::new(memory.frames),
-            chains: memory.chains,
+            chains: DmaRecords::new(memory.chains),
             sense: memory.sense,
             spent: Vec::with_capacity(usize::from(plan.replies)),
             replies: memory.replies,
@@ -184,17 +184,12 @@ impl<S: DmaSync> Mpi2Queue<S> {
         flags: u32,
         elements: Elements<'_>,
     ) -> Result<u8, Unsendable> {
-        let chain = slot * self.layout.bytes();
-        let mut list = ListMemory {
-            frames: self.frames.region_mut(),
-            frame: slot * FRAME,
-            chains: &mut self.chains,
-            chain,
-        };
+        let chain = slot * self.layout.segments();
+        let (frames, chains) = (&mut self.frames, &mut self.chains);
+        let mut list = ListMemory { frames, frame: slot, chains, chain };
         let chain_offset = list.write(&self.layout, flags, elements)?;
         if chain_offset != 0 {
-            let bus = self.chains.bus().offset(chain as u64);
-            self.sync.for_device(bus, self.layout.bytes());
+            self.sync.for_device(self.chains.bus_of(chain), self.layout.bytes());
         }
         Ok(chain_offset)
     }
