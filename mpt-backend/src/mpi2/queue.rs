@@ -66,8 +66,8 @@ pub struct Mpi2Queue<S = Coherent> {
     /// A frame of one of our commands was nonsense: said after the command's end.
     nonsense: Option<BadReply>,
     distrust: bool,
-    /// Whether any of these is to be said.
-    news: bool,
+    /// What the next entry reads when there is nothing to do: unused; while any of these is to be said, what none reads.
+    idle: u64,
     unknown: u32,
     detail: Detail,
     message: Message,
@@ -88,6 +88,10 @@ pub(super) const SENSE_STRIDE: usize = SENSE as usize;
 pub(super) const ENTRY: usize = 8;
 /// What an entry reads while it is the controller's.
 const UNUSED: u32 = u32::MAX;
+/// Both words of an unused entry.
+const QUIET: u64 = u64::MAX;
+/// What no unused entry reads: the type is that of a success.
+const NEWS: u64 = 0;
 /// Unknown descriptors that are borne.
 const UNKNOWN_MAX: u32 = 16;
 
@@ -117,7 +121,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             epoch: 0,
             nonsense: None,
             distrust: false,
-            news: false,
+            idle: QUIET,
             unknown: 0,
             detail: NO_DETAIL,
             message: Message::EMPTY,
@@ -220,7 +224,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
     /// Counts a breach that no working controller commits; Control hears of it at the end of the pass.
     #[cold]
     fn breach(&mut self, bad: BadReply) -> Reply {
-        (self.distrust, self.news) = (true, true);
+        (self.distrust, self.idle) = (true, NEWS);
         Reply::Bad(bad)
     }
 
@@ -239,7 +243,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             self.message = note::spent(self.epoch, self.spent.drain(from..));
             return Reply::Message;
         }
-        self.news = false;
+        self.idle = QUIET;
         if core::mem::take(&mut self.distrust) {
             self.message = note::distrust();
             return Reply::Message;
@@ -259,7 +263,9 @@ impl<S: DmaSync> Mpi2Queue<S> {
             _ => {
                 self.unknown += 1;
                 self.distrust |= self.unknown.is_multiple_of(UNKNOWN_MAX);
-                self.news |= self.distrust;
+                if self.distrust {
+                    self.idle = NEWS;
+                }
                 Reply::Bad(BadReply::Function { function: kind })
             }
         }
@@ -269,7 +275,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
         let taken = self.replies.take(address, &mut self.sync);
         if let Ok((frame, _)) = taken {
             self.spent.push(frame);
-            self.news = true;
+            self.idle = NEWS;
         }
         let Some(name) = self.name(smid) else {
             return match taken.and_then(|(_, copy)| check_message(smid, &copy)) {
@@ -284,7 +290,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
         match taken.and_then(|(_, copy)| end_of(&copy)) {
             Ok(detail) => self.detail = detail,
             Err(bad) => {
-                (self.nonsense, self.news) = (Some(bad), true);
+                (self.nonsense, self.idle) = (Some(bad), NEWS);
                 self.detail = Detail {
                     delivery: Delivery::Failed(Failure::BadReply),
                     transferred: Transferred::Bytes(0),
@@ -362,7 +368,8 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         element: Segment,
     ) -> Option<WordWrite> {
         let (cdb, target) = (command.cdb.padded16()?, command.nexus.target);
-        if target.channel != 0 || self.layout.kind() != ElementKind::Ieee {
+        // One branch for both: neither is ever so where this is used.
+        if (self.layout.kind() != ElementKind::Ieee) | (target.channel != 0) {
             return None;
         }
         let mut words = self.frames.record_mut::<28>(name.tag.0.into());
@@ -380,8 +387,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         let Some(mut entry) = self.post.get_pair(self.at) else { return Glance::Other };
         let words = entry.load();
         if words as u32 & 0xf != u32::from(REPLY_SCSI_IO_SUCCESS) {
-            let idle = words == u64::MAX && !self.news;
-            return if idle { Glance::Empty } else { Glance::Other };
+            return if words == self.idle { Glance::Empty } else { Glance::Other };
         }
         // An entry whose second word is not written yet is not whole.
         if words >> 32 == UNUSED.into() {
@@ -405,7 +411,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         let (low, high) = (words as u32, (words >> 32) as u32);
         // The controller may write the halves one by one: an entry is whole when neither is all ones.
         if low & 0xf == u32::from(REPLY_UNUSED) || high == UNUSED {
-            return if self.news { self.report() } else { Reply::Empty };
+            return if self.idle == NEWS { self.report() } else { Reply::Empty };
         }
         hba_core::sync::observe();
         entry.store(u64::MAX);
@@ -418,7 +424,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         if why == Unclaimed::Ended {
             return Disowned::Stale;
         }
-        (self.distrust, self.news) = (true, true);
+        (self.distrust, self.idle) = (true, NEWS);
         let raw = u32::from(name.tag.0.wrapping_add(self.base));
         Disowned::Bad(BadReply::UnknownTag { raw })
     }
@@ -456,7 +462,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         self.epoch = self.epoch.wrapping_add(1);
         self.spent.clear();
         self.replies.forget_all();
-        (self.nonsense, self.distrust, self.unknown, self.news) = (None, false, 0, false);
+        (self.nonsense, self.distrust, self.unknown, self.idle) = (None, false, 0, QUIET);
         self.arm();
     }
 }
