@@ -40,7 +40,8 @@ pub enum Glance {
 pub enum Unclaimed {
     /// There is no such slot.
     NoSlot,
-    /// The slot was not issued since the device was reset: nothing that it was sent can be answered so.
+    /// Nothing that the device was sent can be answered so: the slot was not issued since the reset, or, where the wire
+    /// carries generations, this use of it is still to come.
     NeverIssued,
     /// A command had the slot and has ended: a reply that came late, or twice.
     Ended,
