@@ -170,6 +170,20 @@ fn f033_generation_not_echoed_mpi1() {
     assert!(events.iter().any(failed), "{events:?}");
 }
 
+/// There is one queue, whatever interrupt a word came with, or with none: it takes the word, and nothing is lost to another.
+#[test]
+fn f034_wrong_queue_mpi1() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.adapter.queues().len(), 1);
+    assert_eq!(scene.adapter.limits().map(|limits| limits.vectors), Some(1));
+    let frame = scene.read(1);
+    // The status register says that no interrupt is this controller's; the word counts all the same.
+    assert!(!scene.adapter.claims_interrupt(&mut scene.bank));
+    scene.bank.succeed(frame);
+    assert_eq!(scene.poll(), [done(1)]);
+    scene.assert_well();
+}
+
 #[test]
 fn f035_internal_tag_as_io_mpi1() {
     for reply in [true, false] {
