@@ -37,9 +37,7 @@ use crate::dispatch::{self, Class, ClassTimeouts};
 use crate::dma::{DataBuffer, Elements, SegmentLimits};
 use crate::durability::{Kind, Record};
 use crate::limits::Limits;
-use crate::port::{
-    Delivery, Disowned, Glance, QueuePort, Reply, Tag, Transferred, WireTag,
-};
+use crate::port::{Delivery, Disowned, Glance, QueuePort, Reply, Tag, Transferred, WireTag};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::sync;
 use crate::time::{Instant, Timeout};
@@ -635,6 +633,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     fn stale(&mut self, name: WireTag) {
         match self.port.disown(name, self.slots.why_unclaimed(name)) {
             Disowned::Stale => self.counters.stale += 1,
+            Disowned::Elsewhere => {}
             Disowned::Bad(bad) => self.counters.count_bad(bad),
         }
     }
