@@ -3,6 +3,7 @@
 use hba_core::command::Transfer;
 use hba_core::control::ControlEvent;
 use hba_core::port::BadReply;
+use hba_core::queue::IoQueue;
 
 use crate::{PAGE, Rig, scsi_io};
 
@@ -15,7 +16,7 @@ impl Rig {
 
     /// Stale replies of each queue, and those that came by way of another.
     fn detours(&self) -> Vec<(u64, u64)> {
-        let counters = self.adapter.queues().iter().map(|queue| queue.counters());
+        let counters = self.adapter.queues().iter().map(IoQueue::counters);
         counters.map(|c| (c.stale, c.misrouted)).collect()
     }
 
