@@ -24,6 +24,8 @@ pub struct PlainWalk<'a> {
     addresses: u64,
     /// Bits that each of their lengths has.
     lengths: u32,
+    /// Whether there are neither empty segments nor neighbours.
+    joined: bool,
 }
 
 impl<'a> Elements<'a> {
@@ -41,6 +43,7 @@ impl<'a> Elements<'a> {
             end: !first.addr.raw(),
             addresses: 0,
             lengths: u32::MAX,
+            joined: self.is_joined(),
         })
     }
 }
@@ -55,6 +58,19 @@ impl<'a> PlainWalk<'a> {
     #[inline]
     pub const fn segments(&self) -> &'a [Segment] {
         self.segments
+    }
+
+    /// Whether it is known that no segment is empty and none continues the one before: then [`Self::show_joined`] will do.
+    #[inline]
+    pub const fn is_joined(&self) -> bool {
+        self.joined
+    }
+
+    /// Shows the next segment where [`Self::is_joined`].
+    #[inline]
+    pub fn show_joined(&mut self, segment: Segment) {
+        self.addresses |= segment.addr.raw();
+        self.shown += u64::from(segment.len);
     }
 
     /// Shows the next segment. `false`: it continues the one before, the walk has failed and need not go on.

@@ -63,6 +63,8 @@ pub struct Elements<'a> {
     run: Segment,
     /// Bytes of the transfer that neither an element nor `run` holds yet.
     missing: u32,
+    /// Whether the segments are known to be joined.
+    joined: bool,
 }
 
 impl<'a> Elements<'a> {
@@ -70,7 +72,20 @@ impl<'a> Elements<'a> {
     #[inline]
     pub fn new(segments: &'a [Segment], length: u32, limits: &'a SegmentLimits) -> Self {
         let run = Segment::new(super::BusAddr::new(0), 0);
-        Self { segments: segments.iter(), limits, run, missing: length }
+        Self { segments: segments.iter(), limits, run, missing: length, joined: false }
+    }
+
+    /// The same, where `joined` says whether it is known that no segment is empty and none continues the one before; see
+    /// [`DataBuffer::is_joined`](super::DataBuffer::is_joined).
+    #[inline]
+    #[must_use]
+    pub fn known(self, joined: bool) -> Self {
+        Self { joined, ..self }
+    }
+
+    #[inline]
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined
     }
 
     /// The segments, the bytes of the transfer and the limits, before anything was taken.

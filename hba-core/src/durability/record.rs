@@ -156,6 +156,14 @@ impl Record {
         }
     }
 
+    /// Copies when every unit was last written to.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn copy_written(&self, table: &mut WrittenTable) {
+        table.units.clear();
+        table.units.extend(self.units.iter().map(|unit| (unit.nexus, unit.notes.written)));
+        table.rest = self.rest.written;
+    }
+
     /// The units that were written to and have a place of their own.
     pub(crate) fn units(&self) -> impl Iterator<Item = Nexus> {
         self.units.iter().map(|unit| unit.nexus)
@@ -208,6 +216,35 @@ impl Record {
             }
         };
         &mut self.units[at].notes
+    }
+}
+
+/// A copy of when the units of one queue were last written to, for an owner that cannot hold all queues at once.
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub(crate) struct WrittenTable {
+    /// Sorted by nexus; the memory is fixed.
+    units: Vec<(Nexus, Written)>,
+    /// Of every other unit.
+    rest: Written,
+}
+
+#[cfg(feature = "tokio")]
+impl WrittenTable {
+    /// A table for [`Record::copy_written`]. All its memory is allocated here.
+    pub(crate) fn new() -> Self {
+        Self { units: Vec::with_capacity(UNITS), rest: Written::NEVER }
+    }
+
+    /// When a unit was last written to.
+    pub(crate) fn of(&self, nexus: Nexus) -> Written {
+        let found = self.units.binary_search_by_key(&nexus, |(nexus, _)| *nexus);
+        found.map_or(self.rest, |at| self.units[at].1)
+    }
+
+    /// The units that have a row of their own.
+    pub(crate) fn units(&self) -> impl Iterator<Item = Nexus> {
+        self.units.iter().map(|(nexus, _)| *nexus)
     }
 }
 

@@ -311,7 +311,8 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             return Err(self.reject(Refusal::QueueFull, offer));
         };
         let command = offer.command();
-        let elements = Elements::new(offer.segments(), command.transfer.length, &self.segments);
+        let elements = Elements::new(offer.segments(), command.transfer.length, &self.segments)
+            .known(offer.is_joined());
         let doorbell = match self.port.prepare(name, command, elements) {
             Ok(doorbell) => doorbell,
             Err(reason) => {
@@ -517,8 +518,18 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     #[inline]
     fn end_pass(&mut self, more: bool) -> Serviced<P::Ack> {
         let more = more || is_planted(Sabotage::MoreForEver);
-        let drained = if self.drain.is_some() && !more { self.answer_drain() } else { None };
-        Serviced { ack: Some(self.port.acknowledge()), more, drained, gone: false }
+        if self.drain.is_some() && !more {
+            return self.end_drain();
+        }
+        Serviced { ack: Some(self.port.acknowledge()), more, drained: None, gone: false }
+    }
+
+    /// Nothing is left, and somebody asked for that. Apart, so that the usual end of a pass carries nothing of it.
+    #[cold]
+    #[inline(never)]
+    fn end_drain(&mut self) -> Serviced<P::Ack> {
+        let drained = self.answer_drain();
+        Serviced { ack: Some(self.port.acknowledge()), more: false, drained, gone: false }
     }
 
     /// Takes the next reply of a port that glances, where a message would have room. Apart, so that the loop has few values

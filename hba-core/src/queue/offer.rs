@@ -13,6 +13,7 @@ pub(super) trait Offer<D> {
 
     fn command(&self) -> &Command;
     fn segments(&self) -> &[Segment];
+    fn is_joined(&self) -> bool;
     fn cookie(&self) -> Cookie;
     fn timeout(&self) -> Timeout;
     /// It is accepted.
@@ -32,6 +33,11 @@ impl<D: DataBuffer> Offer<D> for Request<D> {
     #[inline(always)]
     fn segments(&self) -> &[Segment] {
         self.data.segments()
+    }
+
+    #[inline(always)]
+    fn is_joined(&self) -> bool {
+        self.data.is_joined()
     }
 
     #[inline(always)]
@@ -99,6 +105,11 @@ impl<D: DataBuffer> Offer<D> for InPlace<'_, D> {
             Some(data) => data.segments(),
             None => &[],
         }
+    }
+
+    #[inline(always)]
+    fn is_joined(&self) -> bool {
+        self.request.data.is_joined()
     }
 
     #[inline(always)]

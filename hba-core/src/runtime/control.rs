@@ -10,6 +10,7 @@ use core::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::books::{BookOrder, Books, Kept};
 use super::lane::{Harvest, Lane, Note, Pass};
 use super::observe::ControlSpans;
 use super::platform::{Clock, Platform};
@@ -44,6 +45,7 @@ pub(super) enum Order {
     /// Answer at this time.
     Sleep(Instant, oneshot::Sender<()>),
     TaskManagement(TaskManagement, oneshot::Sender<Option<TaskManagementId>>),
+    Books(BookOrder),
 }
 
 /// Runs [`Control`] and carries its values between the vectors. Looks at every vector's deadlines.
@@ -74,6 +76,7 @@ pub struct ControlDriver<P: ControlPort, L: Platform, D: DataBuffer> {
     draining: Option<oneshot::Sender<()>>,
     stop: Option<oneshot::Sender<()>>,
     failure: Option<BringUpError>,
+    books: Books,
     spans: ControlSpans,
     sleeping: Vec<(Instant, oneshot::Sender<()>)>,
     /// Vector drivers run as long as these live.
@@ -130,6 +133,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             draining: None,
             stop: None,
             failure: None,
+            books: Books::default(),
             spans: ControlSpans::begin(),
             sleeping: Vec::new(),
             running: Vec::new(),
@@ -215,6 +219,11 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         if busy || !self.carry_all() {
             return Ok(Turn::Busy);
         }
+        match self.keep_books(cx) {
+            Kept::Done => {}
+            Kept::Again => again = true,
+            Kept::Busy => return Ok(Turn::Busy),
+        }
         let next = self.control.step(now, &mut self.registers).next;
         while let Some(action) = self.control.poll_action() {
             match action {
@@ -235,6 +244,11 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             self.sweep = now;
         }
         Ok(self.rest(again || more, next, now))
+    }
+
+    fn keep_books(&mut self, cx: &mut Context<'_>) -> Kept {
+        let Some(inner) = &self.inner else { return Kept::Done };
+        self.books.keep(self.control.durability_mut(), &inner.lanes, cx)
     }
 
     /// What is left to do once nothing is due now.
@@ -286,6 +300,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
                 self.control.handle_message(&message, now, &mut self.registers);
             }
             Note::Drained(mark) => self.control.handle_drained(mark, now),
+            Note::Signs => self.books.handle_signs(),
             Note::Gone => self.control.handle_gone(),
         }
     }
@@ -310,6 +325,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             Order::TaskManagement(task, answer) => {
                 let _ = answer.send(self.control.task_management(task));
             }
+            Order::Books(order) => self.books.handle_order(order),
         }
     }
 
@@ -317,11 +333,14 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
     fn look_at_vectors(&mut self, now: Instant) -> (bool, bool) {
         let Some(inner) = self.inner.clone() else { return (false, false) };
         let (mut busy, mut more) = (false, false);
-        let all = now >= self.sweep || !self.stopping.is_empty() || !self.control.is_operational();
+        let all = now >= self.sweep
+            || !self.stopping.is_empty()
+            || !self.control.is_operational()
+            || self.books.is_settling();
         if now >= self.sweep {
             self.sweep = now + SWEEP;
         }
-        for lane in &inner.lanes {
+        for (at, lane) in inner.lanes.iter().enumerate() {
             while let Some(ticket) = lane.expired(now) {
                 self.control.handle_ticket(ticket);
             }
@@ -329,11 +348,13 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
                 continue;
             }
             let mut notes = Vec::new();
-            match lane.pass_seldom(&mut self.harvest, &mut |note| notes.push(note)) {
+            let pass = lane.pass_seldom(&mut self.harvest, &mut |note| notes.push(note));
+            match pass {
                 None => busy = true,
                 Some(Pass::More) => more = true,
-                Some(Pass::Empty) => {}
+                Some(Pass::Empty | Pass::Stopped) => {}
             }
+            self.books.handle_pass(at, pass);
             for note in notes {
                 self.handle(note, now);
             }

@@ -55,6 +55,8 @@ pub(super) struct Lane<Q: QueuePort, R, C, D: DataBuffer> {
 pub(super) enum Note {
     Message(Message),
     Drained(DrainMark),
+    /// Something was seen that matters for cached writes.
+    Signs,
     Gone,
 }
 
@@ -74,6 +76,8 @@ pub(super) enum Pass {
     More,
     /// Everything was taken.
     Empty,
+    /// The queue is stopped: nobody looked.
+    Stopped,
 }
 
 /// A request until the queue has taken it. It stays where it is: moving it is a good part of what a command costs.
@@ -323,11 +327,12 @@ impl<Q: QueuePort, D: DataBuffer> Shard<Q, D> {
         let Harvest { batch, claims, woken } = harvest;
         let Serviced { ack, more, drained, gone } =
             queue.service_into(&mut Counter { desk, batch, woken });
-        let mut rest = gone | drained.is_some() | batch.has_messages();
+        let mut rest = gone | drained.is_some() | batch.has_messages() | ack.is_none();
         if !batch.is_empty() {
             claims.extend(batch.cookies().map(|cookie| desk.claim(cookie.0 as u16)));
             rest = true;
         }
+        let rest = if rest { Some(Remains::of(queue, &ack)) } else { None };
         if self.guarded {
             self.grant_all(&mut harvest.woken);
         }
@@ -339,10 +344,27 @@ impl<Q: QueuePort, D: DataBuffer> Shard<Q, D> {
 struct Passed<A> {
     ack: Option<A>,
     more: bool,
-    /// There is something in the batch, or below.
-    rest: bool,
+    /// There is something in the batch, or below, or nobody looked.
+    rest: Option<Remains>,
     drained: Option<DrainMark>,
     gone: bool,
+}
+
+/// What there may be to a pass beside answers that are in their places.
+#[derive(Clone, Copy)]
+struct Remains {
+    /// The queue is stopped, for now.
+    stopped: bool,
+    /// Something was seen that matters for cached writes.
+    signs: bool,
+}
+
+impl Remains {
+    #[cold]
+    #[inline(never)]
+    fn of<Q: QueuePort, D: DataBuffer>(queue: &IoQueue<Q, D>, ack: &Option<Q::Ack>) -> Self {
+        Self { stopped: ack.is_none() && !queue.is_over(), signs: queue.has_signs() }
+    }
 }
 
 impl<A> Inert for Passed<A> {}
@@ -564,10 +586,10 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Lane<Q, R, C, 
         }
         let passed = self.leave(entered).words;
         harvest.woken.take(Waker::wake);
-        if passed.rest {
-            self.pass_on(harvest, passed.drained, passed.gone, tell);
-        }
-        Some(if passed.more { Pass::More } else { Pass::Empty })
+        let pass = if passed.more { Pass::More } else { Pass::Empty };
+        let Some(remains) = passed.rest else { return Some(pass) };
+        self.pass_on(harvest, passed, remains, tell);
+        Some(if remains.stopped { Pass::Stopped } else { pass })
     }
 
     /// Answers what is not simply done, and tells Control what is its business.
@@ -576,16 +598,19 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Lane<Q, R, C, 
     fn pass_on(
         &self,
         harvest: &mut Harvest<D>,
-        drained: Option<DrainMark>,
-        gone: bool,
+        passed: Passed<Q::Ack>,
+        remains: Remains,
         tell: &mut impl FnMut(Note),
     ) {
-        if gone {
+        if passed.gone {
             tell(Note::Gone);
         }
         harvest.batch.drain_messages().for_each(|message| tell(Note::Message(message)));
-        if let Some(mark) = drained {
+        if let Some(mark) = passed.drained {
             tell(Note::Drained(mark));
+        }
+        if remains.signs {
+            tell(Note::Signs);
         }
         self.answer_rest(harvest);
     }

@@ -40,7 +40,9 @@
 //! first polled (unless one of them had to wait). A handle's vector is dealt out when it is made: the first has vector 0,
 //! each clone the next one in turn. [`Hba::on`] chooses.
 
+mod books;
 mod control;
+mod durable;
 mod execute;
 mod lane;
 mod observe;
@@ -67,11 +69,11 @@ pub use platform::{Clock, Interrupts, Platform};
 pub use sense::SenseData;
 pub use vector::VectorDriver;
 
-use crate::command::{Command, Cookie, LengthCheck, Outcome, Refusal, Request};
+use crate::command::{Command, LengthCheck, Outcome, Refusal, Request};
 use crate::control::{ControlEvent, RecoveryConfig};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::DataBuffer;
-use crate::durability::{Ended, Judgement};
+use crate::durability::{Ended, FlushConfig, FlushError, Judgement};
 use crate::host::OutOfMemory;
 use crate::limits::{Limits, LimitsReport};
 use crate::logical_unit::{AccessFault, LogicalUnit};
@@ -84,7 +86,7 @@ use crate::sync::RoundRobin;
 use crate::time::Timeout;
 use control::Order;
 use lane::{Lane, Parcel, Urgency};
-use scsi_proto::{Cdb, Sense, Status};
+use scsi_proto::{Cdb, Status};
 
 /// Completions that one pass takes.
 const BATCH: usize = 32;
@@ -198,9 +200,14 @@ impl Answer {
 
     /// What is known of the effect of the command, which was `cdb`.
     pub fn judge(&self, cdb: &Cdb) -> Judgement {
+        Judgement::of(cdb, &self.ended())
+    }
+
+    /// How the command ended, with all that the device said of it.
+    pub fn ended(&self) -> Ended<'_> {
         let Self { outcome, transferred, residual, sense } = self;
         let (outcome, transferred, residual) = (*outcome, *transferred, *residual);
-        Judgement::of(cdb, &Ended { outcome, transferred, residual, sense })
+        Ended { outcome, transferred, residual, sense }
     }
 }
 
@@ -290,7 +297,7 @@ pub enum ShutdownError {
         /// Which unit.
         nexus: crate::command::Nexus,
         /// What became of the flush.
-        result: Result<Answer, ExecuteError>,
+        error: FlushError,
     },
 }
 
@@ -298,16 +305,7 @@ impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopped => f.write_str("the adapter had stopped before"),
-            Self::Flush { nexus, result: Err(error) } => {
-                write!(f, "{nexus} was not flushed: {error}")
-            }
-            Self::Flush { nexus, result: Ok(answer) } => {
-                write!(f, "{nexus} was not flushed: {}", answer.outcome)?;
-                match Sense::parse(&answer.sense) {
-                    Ok(sense) => write!(f, ", {sense:?}"),
-                    Err(_) => Ok(()),
-                }
-            }
+            Self::Flush { nexus, error } => write!(f, "{nexus} was not flushed: {error}"),
         }
     }
 }
@@ -432,12 +430,12 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D
         self.order(Order::Drain(done), drained).await?;
         let mut result = Ok(());
         for (unit, data) in units {
-            let Request { command, data, timeout, check, .. } = unit.flush(data, Cookie(0));
-            let parcel = Parcel::new(command, data, timeout, check);
-            let flush = Execute::new(&self.lane, Urgency::Closing, parcel);
-            let (flushed, _) = flush.await;
-            if !flushed.as_ref().is_ok_and(Answer::is_done) && result.is_ok() {
-                result = Err(ShutdownError::Flush { nexus: unit.nexus, result: flushed });
+            let config = FlushConfig::default();
+            let (flushed, _) = self.flush_as(unit, data, config, Urgency::Closing).await;
+            if let Err(error) = flushed
+                && result.is_ok()
+            {
+                result = Err(ShutdownError::Flush { nexus: unit.nexus, error });
             }
         }
         let (done, stopped) = oneshot::channel();

@@ -7,6 +7,7 @@ use alloc::vec;
 
 use tokio::sync::oneshot;
 
+use super::books::BookOrder;
 use super::control::Order;
 use super::platform::Clock;
 use super::{DiscoverError, Execute, ExecuteError, Hba};
@@ -45,11 +46,6 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D
         data: D,
     ) -> Execute<'_, Q, R, C, D> {
         self.typed(unit.write(lba, blocks, fua, data, NONE))
-    }
-
-    /// [`LogicalUnit::flush`]. Covers the writes whose futures have ended before this is first polled.
-    pub fn flush(&self, unit: &LogicalUnit, data: D) -> Execute<'_, Q, R, C, D> {
-        self.request(unit.flush(data, NONE))
     }
 
     /// [`LogicalUnit::inquiry`].
@@ -117,7 +113,9 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock> Hba<Q, R, C, Data> {
                 ProbeOutcome { outcome: answer.outcome, sense: &answer.sense, data: &bytes };
             discovery.handle_completion(id, outcome, self.lane.clock.now());
         }
-        Ok(discovery.finish())
+        let found = discovery.finish();
+        self.tell_books(BookOrder::Discovered(found.units.clone())).await;
+        Ok(found)
     }
 
     async fn tell(&self, order: Order) -> Result<(), DiscoverError> {

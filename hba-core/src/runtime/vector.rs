@@ -41,8 +41,8 @@ pub struct VectorDriver<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuf
 
 /// Passes before other tasks get their turn.
 const PASSES: u32 = 16;
-/// Notes that one pass may leave: four messages, one mark, one removal.
-const NOTES_OF_A_PASS: usize = 6;
+/// Notes that one pass may leave: four messages, one mark, one removal, one that there are signs.
+const NOTES_OF_A_PASS: usize = 7;
 
 impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer, I: Interrupts>
     VectorDriver<Q, R, C, D, I>
@@ -82,7 +82,7 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer, I: Interrupts>
     fn take_rest(&mut self, mut pass: Option<Pass>, cx: &Context<'_>) -> Look {
         for _ in 0..PASSES {
             match pass {
-                Some(Pass::Empty) => return Look::Done,
+                Some(Pass::Empty | Pass::Stopped) => return Look::Done,
                 // Control takes notes at every turn; a device that floods it is slowed down here.
                 Some(Pass::More) if self.is_crowded() => return Look::Again,
                 _ => pass = self.knock(cx),

@@ -8,6 +8,7 @@ use super::planted::{Planted, is_planted, unless};
 use super::primitive::{AtomicU32, Cell, Ordering, const_unless_loom};
 use crate::command::{Refusal, Rejected, Request};
 use crate::control::Action;
+use crate::durability::{Epoch as DurabilityEpoch, Sign};
 use crate::name::{CommandHandle, Cookie, Nexus, Vector};
 use crate::queue::{
     AbortTicket, Batch, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit,
@@ -346,7 +347,9 @@ inert!(
     RestartPermit,
     OpenPermit,
     Action,
-    Refusal
+    Refusal,
+    DurabilityEpoch,
+    Sign
 );
 impl<D> Inert for Request<D> {}
 impl<D> Inert for &mut Option<Request<D>> {}

@@ -72,8 +72,8 @@ pub struct Mpi2Queue<S = Coherent> {
     /// A frame of one of our commands was nonsense: said after the command's end.
     nonsense: Option<BadReply>,
     distrust: bool,
-    /// Whether any of these is to be said.
-    news: bool,
+    /// What the next entry reads when there is nothing to do: unused; while any of these is to be said, what none reads.
+    idle: u64,
     unknown: u32,
     /// Replies to commands that had ended.
     stale: usize,
@@ -98,6 +98,10 @@ pub(super) const ENTRY: usize = 8;
 const UNUSED: u32 = u32::MAX;
 /// Replies on the wrong vector that are borne at a time.
 const MISROUTED_MAX: usize = 256;
+/// Both words of an unused entry.
+const QUIET: u64 = u64::MAX;
+/// What no unused entry reads: the type is that of a success.
+const NEWS: u64 = 0;
 /// Unknown descriptors that are borne.
 const UNKNOWN_MAX: u32 = 16;
 
@@ -130,7 +134,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             epoch: 0,
             nonsense: None,
             distrust: false,
-            news: false,
+            idle: QUIET,
             unknown: 0,
             stale: 0,
             detail: SUCCESS,
@@ -244,7 +248,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
     /// Counts a breach that no working controller commits; Control hears of it at the end of the pass.
     #[cold]
     fn breach(&mut self, bad: BadReply) -> Reply {
-        (self.distrust, self.news) = (true, true);
+        (self.distrust, self.idle) = (true, NEWS);
         Reply::Bad(bad)
     }
 
@@ -272,7 +276,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             self.detail = detail;
             return Reply::Detail(WireTag { tag, generation: Generation(0) });
         }
-        self.news = false;
+        self.idle = QUIET;
         if core::mem::take(&mut self.distrust) {
             self.message = note::distrust();
             return Reply::Message;
@@ -293,7 +297,9 @@ impl<S: DmaSync> Mpi2Queue<S> {
             _ => {
                 self.unknown += 1;
                 self.distrust |= self.unknown.is_multiple_of(UNKNOWN_MAX);
-                self.news |= self.distrust;
+                if self.distrust {
+                    self.idle = NEWS;
+                }
                 Reply::Bad(BadReply::Function { function: kind })
             }
         }
@@ -303,7 +309,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
         let taken = self.replies.take(address, &mut self.sync);
         if let Ok((frame, _)) = taken {
             self.spent.push(frame);
-            self.news = true;
+            self.idle = NEWS;
         }
         let Some(name) = self.name(smid) else {
             if self.is_command(smid) {
@@ -321,7 +327,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
         match taken.and_then(|(_, copy)| end_of(&copy)) {
             Ok(detail) => self.detail = detail,
             Err(bad) => {
-                (self.nonsense, self.news) = (Some(bad), true);
+                (self.nonsense, self.idle) = (Some(bad), NEWS);
                 self.detail = NONSENSE;
             }
         }
@@ -332,7 +338,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
     fn misrouted_reply(&mut self, smid: u16, taken: Result<ReplyCopy, BadReply>) -> Reply {
         let checked = taken.and_then(|copy| end_of(&copy).map(|_| copy));
         let copy = checked.unwrap_or_else(|bad| {
-            (self.nonsense, self.news) = (Some(bad), true);
+            (self.nonsense, self.idle) = (Some(bad), NEWS);
             ReplyCopy::of(&[])
         });
         self.message = note::misrouted_reply(self.epoch, smid, &copy);
@@ -413,7 +419,8 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         element: Segment,
     ) -> Option<WordWrite> {
         let (cdb, target) = (command.cdb.padded16()?, command.nexus.target);
-        if target.channel != 0 || self.layout.kind() != ElementKind::Ieee {
+        // One branch for both: neither is ever so where this is used.
+        if (self.layout.kind() != ElementKind::Ieee) | (target.channel != 0) {
             return None;
         }
         let mut words = self.frames.record_mut::<28>(name.tag.0.into());
@@ -431,8 +438,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         let Some(mut entry) = self.post.get_pair(self.at) else { return Glance::Other };
         let words = entry.load();
         if words as u32 & 0xf != u32::from(REPLY_SCSI_IO_SUCCESS) {
-            let idle = words == u64::MAX && !self.news;
-            return if idle { Glance::Empty } else { Glance::Other };
+            return if words == self.idle { Glance::Empty } else { Glance::Other };
         }
         // An entry whose second word is not written yet is not whole.
         if words >> 32 == UNUSED.into() {
@@ -456,7 +462,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         let (low, high) = (words as u32, (words >> 32) as u32);
         // The controller may write the halves one by one: an entry is whole when neither is all ones.
         if low & 0xf == u32::from(REPLY_UNUSED) || high == UNUSED {
-            return if self.news { self.report() } else { Reply::Empty };
+            return if self.idle == NEWS { self.report() } else { Reply::Empty };
         }
         hba_core::sync::observe();
         entry.store(u64::MAX);
@@ -471,10 +477,12 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
             // Half as many as the queue has entries: the controller posts what nobody waits for, and may have overrun it.
             let overrun = self.stale.is_multiple_of((self.post.count() / 2).max(1));
             self.distrust |= overrun;
-            self.news |= overrun;
+            if overrun {
+                self.idle = NEWS;
+            }
             return Disowned::Stale;
         }
-        self.news = true;
+        self.idle = NEWS;
         let smid = name.tag.0.wrapping_add(self.base);
         let elsewhere = why == Unclaimed::NoSlot && self.is_command(smid);
         if elsewhere && self.misrouted.len() < MISROUTED_MAX {
@@ -487,7 +495,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
 
     #[cold]
     fn deliver(&mut self, tag: Tag, detail: &Detail) {
-        self.news = true;
+        self.idle = NEWS;
         if self.delivered.len() < MISROUTED_MAX {
             self.delivered.push((tag, *detail));
         } else {
@@ -531,7 +539,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         self.misrouted.clear();
         self.delivered.clear();
         self.replies.forget_all();
-        (self.nonsense, self.distrust, self.news) = (None, false, false);
+        (self.nonsense, self.distrust, self.idle) = (None, false, QUIET);
         (self.unknown, self.stale) = (0, 0);
         self.arm();
     }

@@ -297,13 +297,17 @@ impl ListMemory<'_> {
         }
         let (at, to) = (SGL_OFFSET / 4 + head.len() * E::WORDS, self.chains.bus_of(self.chain));
         E::put_chain(&mut frame, at, to, Next::of::<E, PER>(rest.len()));
-        self.write_chains::<E, PER>(layout.segments(), flags, rest, &mut walk);
+        if walk.is_joined() {
+            self.write_chains::<E, PER, true>(layout.segments(), flags, rest, &mut walk);
+        } else {
+            self.write_chains::<E, PER, false>(layout.segments(), flags, rest, &mut walk);
+        }
         walk.holds().then_some(total)
     }
 
     /// Writes the segments that the frame does not hold, at least one, until the walk fails.
     #[inline(always)]
-    fn write_chains<E: Element, const PER: usize>(
+    fn write_chains<E: Element, const PER: usize, const JOINED: bool>(
         &mut self,
         segments: usize,
         flags: u32,
@@ -318,7 +322,9 @@ impl ListMemory<'_> {
         {
             let Some(mut record) = records.next() else { return };
             for (i, &segment) in full.iter().enumerate() {
-                if !walk.show(segment) {
+                if JOINED {
+                    walk.show_joined(segment);
+                } else if !walk.show(segment) {
                     return;
                 }
                 let end = if i + 1 == PER { E::BEFORE_CHAIN } else { 0 };
