@@ -37,16 +37,14 @@ use crate::dispatch::{self, Class, ClassTimeouts};
 use crate::dma::{DataBuffer, Elements, SegmentLimits};
 use crate::durability::{Kind, Record};
 use crate::limits::Limits;
-use crate::port::{
-    Delivery, Disowned, Glance, QueuePort, Reply, Tag, Transferred, Unclaimed, WireTag,
-};
+use crate::port::{Delivery, Disowned, Glance, QueuePort, Reply, Tag, Transferred, WireTag};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::sync;
 use crate::time::{Instant, Timeout};
 use deadlines::Deadlines;
 use offer::Offer;
 use scsi_proto::{Cdb, Direction, Status};
-use slots::{Finished, NextFree, Slots, State, generation_mask};
+use slots::{Finished, NextFree, Slots, generation_mask};
 
 /// The queue of one vector.
 ///
@@ -644,13 +642,9 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     #[cold]
     #[inline(never)]
     fn stale(&mut self, name: WireTag) {
-        let why = match self.slots.record(name.tag.0).map(|record| record.state) {
-            None => Unclaimed::NoSlot,
-            Some(State::Unused) => Unclaimed::NeverIssued,
-            Some(_) => Unclaimed::Ended,
-        };
-        match self.port.disown(name, why) {
+        match self.port.disown(name, self.slots.why_unclaimed(name)) {
             Disowned::Stale => self.counters.stale += 1,
+            Disowned::Elsewhere => {}
             Disowned::Bad(bad) => self.counters.count_bad(bad),
         }
     }

@@ -405,6 +405,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
                 Action::Restart(permit) => permit.vector(),
                 Action::Open(permit) => permit.vector(),
                 Action::Drain(request) => request.vector(),
+                Action::Deliver(reply) => reply.vector,
                 Action::Redeem(ticket, _) => ticket.vector(),
                 Action::ProvideMemory(_) | Action::Isolate => continue,
             };
@@ -414,6 +415,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
                     Action::Restart(permit) => queue.restart(permit),
                     Action::Open(permit) => queue.open(permit),
                     Action::Drain(request) => queue.begin_drain(request),
+                    Action::Deliver(reply) => queue.deliver(&reply),
                     Action::Redeem(ticket, verdict) => return Some(queue.redeem(ticket, verdict)),
                     _ => {}
                 }

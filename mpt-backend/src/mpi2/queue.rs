@@ -45,6 +45,12 @@ pub struct Mpi2Queue<S = Coherent> {
     replies: ReplyWindow,
     /// Copied reply frames that Control has not been told of.
     spent: Vec<u16>,
+    /// SMIDs of other queues' commands that ended well, as this queue was told; Control has not been told.
+    misrouted: Vec<u16>,
+    /// Ends of our commands that other queues were told of.
+    delivered: Vec<(Tag, Detail)>,
+    /// SMIDs of all queues' commands: 1 to this.
+    commands: u16,
     layout: Chains,
     /// The control word of a command, by [`control_place`].
     controls: [u32; 16],
@@ -69,6 +75,8 @@ pub struct Mpi2Queue<S = Coherent> {
     /// What the next entry reads when there is nothing to do: unused; while any of these is to be said, what none reads.
     idle: u64,
     unknown: u32,
+    /// Replies to commands that had ended.
+    stale: usize,
     detail: Detail,
     message: Message,
 }
@@ -88,6 +96,8 @@ pub(super) const SENSE_STRIDE: usize = SENSE as usize;
 pub(super) const ENTRY: usize = 8;
 /// What an entry reads while it is the controller's.
 const UNUSED: u32 = u32::MAX;
+/// Replies on the wrong vector that are borne at a time.
+const MISROUTED_MAX: usize = 256;
 /// Both words of an unused entry.
 const QUIET: u64 = u64::MAX;
 /// What no unused entry reads: the type is that of a success.
@@ -105,6 +115,9 @@ impl<S: DmaSync> Mpi2Queue<S> {
             chains: DmaRecords::new(memory.chains),
             sense: memory.sense,
             spent: Vec::with_capacity(usize::from(plan.replies)),
+            misrouted: Vec::with_capacity(MISROUTED_MAX),
+            delivered: Vec::with_capacity(MISROUTED_MAX),
+            commands: plan.commands(),
             replies: memory.replies,
             layout: plan.chains,
             controls: controls(),
@@ -123,7 +136,8 @@ impl<S: DmaSync> Mpi2Queue<S> {
             distrust: false,
             idle: QUIET,
             unknown: 0,
-            detail: NO_DETAIL,
+            stale: 0,
+            detail: SUCCESS,
             message: Message::EMPTY,
         };
         queue.arm();
@@ -215,6 +229,16 @@ impl<S: DmaSync> Mpi2Queue<S> {
         (tag < self.depth).then_some(WireTag { tag: Tag(tag), generation: Generation(0) })
     }
 
+    /// The name of a SMID that is none of our tags: [`Self::name`] backwards, and no slot that there is.
+    const fn foreign_name(&self, smid: u16) -> WireTag {
+        WireTag { tag: Tag(smid.wrapping_sub(self.base)), generation: Generation(0) }
+    }
+
+    /// Whether a SMID is that of a command of some queue.
+    const fn is_command(&self, smid: u16) -> bool {
+        smid != 0 && smid <= self.commands
+    }
+
     /// The next entry as the controller counts.
     #[inline]
     fn index_at(&self) -> usize {
@@ -236,12 +260,21 @@ impl<S: DmaSync> Mpi2Queue<S> {
             return self.breach(bad);
         }
         if !self.spent.is_empty() {
-            let from = self.spent.len().saturating_sub(note::FRAMES_MAX);
+            let from = self.spent.len().saturating_sub(note::NUMBERS_MAX);
             for frame in &self.spent[from..] {
                 self.replies.forget(*frame);
             }
             self.message = note::spent(self.epoch, self.spent.drain(from..));
             return Reply::Message;
+        }
+        if !self.misrouted.is_empty() {
+            let from = self.misrouted.len().saturating_sub(note::NUMBERS_MAX);
+            self.message = note::misrouted(self.epoch, self.misrouted.drain(from..));
+            return Reply::Message;
+        }
+        if let Some((tag, detail)) = self.delivered.pop() {
+            self.detail = detail;
+            return Reply::Detail(WireTag { tag, generation: Generation(0) });
         }
         self.idle = QUIET;
         if core::mem::take(&mut self.distrust) {
@@ -258,7 +291,8 @@ impl<S: DmaSync> Mpi2Queue<S> {
             REPLY_ADDRESS => self.address_reply(smid, high),
             REPLY_SCSI_IO_SUCCESS | REPLY_FAST_PATH_SUCCESS => match self.name(smid) {
                 Some(name) => Reply::Success(name),
-                None => self.breach(BadReply::UnknownTag { raw: u32::from(smid) }),
+                // What the queue finds no slot for comes back as disowned.
+                None => Reply::Success(self.foreign_name(smid)),
             },
             _ => {
                 self.unknown += 1;
@@ -278,6 +312,9 @@ impl<S: DmaSync> Mpi2Queue<S> {
             self.idle = NEWS;
         }
         let Some(name) = self.name(smid) else {
+            if self.is_command(smid) {
+                return self.misrouted_reply(smid, taken.map(|(_, copy)| copy));
+            }
             return match taken.and_then(|(_, copy)| check_message(smid, &copy)) {
                 Ok(copy) => {
                     self.message = copy.named(smid);
@@ -291,14 +328,21 @@ impl<S: DmaSync> Mpi2Queue<S> {
             Ok(detail) => self.detail = detail,
             Err(bad) => {
                 (self.nonsense, self.idle) = (Some(bad), NEWS);
-                self.detail = Detail {
-                    delivery: Delivery::Failed(Failure::BadReply),
-                    transferred: Transferred::Bytes(0),
-                    ..NO_DETAIL
-                };
+                self.detail = NONSENSE;
             }
         }
         Reply::Detail(name)
+    }
+
+    /// The end of another queue's command goes there by way of Control.
+    fn misrouted_reply(&mut self, smid: u16, taken: Result<ReplyCopy, BadReply>) -> Reply {
+        let checked = taken.and_then(|copy| end_of(&copy).map(|_| copy));
+        let copy = checked.unwrap_or_else(|bad| {
+            (self.nonsense, self.idle) = (Some(bad), NEWS);
+            ReplyCopy::of(&[])
+        });
+        self.message = note::misrouted_reply(self.epoch, smid, &copy);
+        Reply::Message
     }
 }
 
@@ -315,7 +359,7 @@ fn check_message(smid: u16, copy: &ReplyCopy) -> Result<ReplyCopy, BadReply> {
 }
 
 /// What the frame says of how a command ended.
-fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
+pub(super) fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
     let function = copy.function();
     if !matches!(Function(function), Function::SCSI_IO_REQUEST | Function::RAID_SCSI_IO_PASSTHROUGH)
     {
@@ -328,12 +372,19 @@ fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
     Ok(judge(&reply, SENSE))
 }
 
-const NO_DETAIL: Detail = Detail {
+/// GOOD, every byte moved.
+pub(super) const SUCCESS: Detail = Detail {
     delivery: Delivery::TaskComplete,
     status: Status::GOOD,
     transferred: Transferred::All,
     sense_len: 0,
     raw_status: 0,
+};
+/// The command has ended, and nothing that the controller says of how is to be believed.
+pub(super) const NONSENSE: Detail = Detail {
+    delivery: Delivery::Failed(Failure::BadReply),
+    transferred: Transferred::Bytes(0),
+    ..SUCCESS
 };
 
 impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
@@ -422,11 +473,35 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     #[cold]
     fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
         if why == Unclaimed::Ended {
+            self.stale += 1;
+            // Half as many as the queue has entries: the controller posts what nobody waits for, and may have overrun it.
+            let overrun = self.stale.is_multiple_of((self.post.count() / 2).max(1));
+            self.distrust |= overrun;
+            if overrun {
+                self.idle = NEWS;
+            }
             return Disowned::Stale;
         }
-        (self.distrust, self.idle) = (true, NEWS);
-        let raw = u32::from(name.tag.0.wrapping_add(self.base));
-        Disowned::Bad(BadReply::UnknownTag { raw })
+        self.idle = NEWS;
+        let smid = name.tag.0.wrapping_add(self.base);
+        let elsewhere = why == Unclaimed::NoSlot && self.is_command(smid);
+        if elsewhere && self.misrouted.len() < MISROUTED_MAX {
+            self.misrouted.push(smid);
+            return Disowned::Elsewhere;
+        }
+        self.distrust = true;
+        Disowned::Bad(BadReply::UnknownTag { raw: u32::from(smid) })
+    }
+
+    #[cold]
+    fn deliver(&mut self, tag: Tag, detail: &Detail) {
+        self.idle = NEWS;
+        if self.delivered.len() < MISROUTED_MAX {
+            self.delivered.push((tag, *detail));
+        } else {
+            // More at once than anybody who means well; the commands end with the reset.
+            self.distrust = true;
+        }
     }
 
     fn detail(&self) -> &Detail {
@@ -461,8 +536,11 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     fn restart(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         self.spent.clear();
+        self.misrouted.clear();
+        self.delivered.clear();
         self.replies.forget_all();
-        (self.nonsense, self.distrust, self.unknown, self.idle) = (None, false, 0, QUIET);
+        (self.nonsense, self.distrust, self.idle) = (None, false, QUIET);
+        (self.unknown, self.stale) = (0, 0);
         self.arm();
     }
 }
