@@ -340,6 +340,11 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         &self.queues
     }
 
+    /// The same, to be driven; each may be lent to a thread of its own between two polls.
+    pub fn queues_mut(&mut self) -> &mut [IoQueue<P::Queue, D>] {
+        &mut self.queues
+    }
+
     /// The queue of one vector, for hosts that submit and service by hand.
     pub fn queue_mut(&mut self, vector: Vector) -> Option<&mut IoQueue<P::Queue, D>> {
         self.queues.get_mut(usize::from(vector.0))

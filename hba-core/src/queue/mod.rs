@@ -50,7 +50,10 @@ use slots::{Finished, NextFree, Slots, generation_mask};
 ///
 /// Methods come in the four kinds that the crate uses everywhere: `submit` and the token methods are what the owner
 /// asks for, [`Self::service`] takes what the device posted, `poll_*` give what is due, and the rest look.
+///
+/// Queues that lie side by side share no cache line: each may have a core of its own.
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct IoQueue<P: QueuePort, D: DataBuffer> {
     port: P,
     slots: Slots<D>,

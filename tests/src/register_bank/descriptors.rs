@@ -79,6 +79,22 @@ pub struct DescriptorBank {
     writes: u64,
 }
 
+/// What a vector's end of the controller needs, for a thread of its own: requests ended on that vector's reply post queue.
+#[derive(Debug)]
+pub struct Lane {
+    memory: Memory,
+    post: Ring,
+}
+
+impl Lane {
+    /// See [`DescriptorBank::succeed`].
+    #[inline]
+    pub fn succeed(&mut self, smid: u16) {
+        let descriptor = [u32::from(REPLY_SCSI_IO_SUCCESS) | u32::from(smid) << 16, 0];
+        post(&self.memory, &mut self.post, descriptor);
+    }
+}
+
 /// A ring in memory that the driver named at IOC init.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ring {
@@ -225,6 +241,17 @@ impl DescriptorBank {
     pub const fn frames_free(&self) -> u32 {
         let slots = self.free.len / 4;
         (self.freed + slots - self.taken) % slots
+    }
+
+    /// The end of a vector, from where its reply post queue is now. The bank must end nothing on that vector any more.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such vector.
+    #[must_use]
+    pub fn lane(&self, vector: usize) -> Lane {
+        let post = if vector == 0 { self.post } else { self.others[vector - 1] };
+        Lane { memory: self.memory.clone(), post }
     }
 
     /// Entries of each reply post queue.

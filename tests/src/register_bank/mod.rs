@@ -25,7 +25,7 @@ use mpt_backend::wire::registers::{
     DOORBELL, INT_STATUS, REPLY_FIFO, REQUEST_FIFO, REQUEST_HI_PRI_FIFO,
 };
 
-pub use descriptors::{DescriptorAdapter, DescriptorBank, facts};
+pub use descriptors::{DescriptorAdapter, DescriptorBank, Lane, facts};
 use handshake::{CREDITS, DoorbellUnit};
 pub use handshake::{answer, message_words};
 use memory::Fifos;
