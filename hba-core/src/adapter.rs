@@ -487,6 +487,11 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
                     self.control.handle_redeemed(redeemed);
                 }
             }
+            Action::Deliver(reply) => {
+                if let Some(queue) = self.queue_mut(reply.vector) {
+                    queue.deliver(&reply);
+                }
+            }
             Action::ProvideMemory(_) | Action::Isolate => {}
         }
     }

@@ -14,8 +14,9 @@ use crate::dma::{DmaRegion, Elements};
 use crate::limits::Limits;
 use crate::name::{Nexus, Vector};
 use crate::port::{
-    BringUp, ControlPort, Delivery, Detail, MemoryFault, MemoryPlan, Message, NoResources, Polled,
-    PortEvent, QueuePort, Reply, Start, Tag, TaskManagement, TaskManagementId, Unsendable, WireTag,
+    BringUp, ControlPort, Delivery, Detail, Disowned, MemoryFault, MemoryPlan, Message,
+    NoResources, Polled, PortEvent, QueuePort, Reply, Start, Tag, TaskManagement, TaskManagementId,
+    Unclaimed, Unsendable, WireTag,
 };
 use crate::register::{HostWrite, RegOffset, RegisterWrite, Registers};
 use crate::time::Instant;
@@ -264,6 +265,14 @@ impl<Q: QueuePort, R: Recorder<QueueRecord>> QueuePort for Tracer<Q, R> {
             self.recorder.record(QueueRecord::Detail(detail.delivery, detail.raw_status));
         }
         reply
+    }
+
+    fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
+        self.inner.disown(name, why)
+    }
+
+    fn deliver(&mut self, tag: Tag, detail: &Detail) {
+        self.inner.deliver(tag, detail);
     }
 
     fn detail(&self) -> &Detail {

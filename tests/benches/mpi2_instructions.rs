@@ -37,29 +37,35 @@ enum Data {
     Page,
     /// 512 KiB of which no two pages are neighbours, from the middle of a page on: 129 segments.
     Scattered,
+    /// The same half as long: 65 segments.
+    Half,
+    /// As [`Self::Scattered`], from a buffer that does not say that no two are neighbours.
+    Unknown,
 }
 
 const PLAIN: Scenario =
     Scenario { name: "mpi2-32", depth: 32, data: Data::Page, tags: 32, targets: 1 };
 
-const SCENARIOS: [Scenario; 5] = [
+const SCENARIOS: [Scenario; 7] = [
     PLAIN,
     Scenario { name: "mpi2-1", depth: 1, ..PLAIN },
     Scenario { name: "mpi2-scattered", data: Data::Scattered, ..PLAIN },
+    Scenario { name: "mpi2-half", data: Data::Half, ..PLAIN },
+    Scenario { name: "mpi2-unknown", data: Data::Unknown, ..PLAIN },
     Scenario { name: "mpi2-tags", tags: 10_000, ..PLAIN },
     Scenario { name: "mpi2-targets", targets: 1024, ..PLAIN },
 ];
 
 impl Scenario {
-    fn caller(self) -> Caller {
-        let data = match self.data {
+    fn pages(self) -> Pages {
+        match self.data {
             Data::Page => Pages::scattered(1),
-            Data::Scattered => Pages::straddling(128),
-        };
-        Caller::new(data, self.targets)
+            Data::Half => Pages::straddling(64),
+            Data::Scattered | Data::Unknown => Pages::straddling(128),
+        }
     }
 
-    fn bring_up(self) -> (DescriptorBank, DescriptorAdapter<Pages>) {
+    fn bring_up<const JOINED: bool>(self) -> (DescriptorBank, DescriptorAdapter<Pages<JOINED>>) {
         let elements_max = if self.data == Data::Page { 2 } else { 129 };
         let config = Mpi2Config { queue_depth_max: self.tags, elements_max, ..Default::default() };
         DescriptorBank::brought_up(config, self.tags + 100, 4 << 20)
@@ -78,19 +84,21 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let rounds = commands / scenario.depth;
-    let sum = match program.as_str() {
-        "core" => core(scenario, rounds),
-        _ => harness(scenario, rounds),
+    let (pages, with_core) = (scenario.pages(), program == "core");
+    let sum = match (with_core, scenario.data) {
+        (true, Data::Unknown) => core(scenario, pages.unknown(), rounds),
+        (true, _) => core(scenario, pages, rounds),
+        (false, _) => harness(scenario, pages, rounds),
     };
     println!("{sum}");
     ExitCode::SUCCESS
 }
 
 /// Caller, driver, controller.
-fn core(scenario: Scenario, rounds: usize) -> u64 {
-    let (mut device, mut adapter) = Device::new(scenario);
+fn core<const JOINED: bool>(scenario: Scenario, pages: Pages<JOINED>, rounds: usize) -> u64 {
+    let (mut device, mut adapter) = Device::new(scenario, pages);
     let queue = adapter.queue_mut(Vector(0)).expect("there is one");
-    let mut caller = scenario.caller();
+    let mut caller = Caller::new(pages, scenario.targets);
     // Larger than the depth, so that each pass ends with an empty entry.
     let mut batch = Batch::new(2 * scenario.depth);
     let mut sum = 0;
@@ -116,9 +124,9 @@ fn core(scenario: Scenario, rounds: usize) -> u64 {
 
 /// The same without the driver: the controller answers one and the same request, and the caller takes completions that
 /// were there before.
-fn harness(scenario: Scenario, rounds: usize) -> u64 {
-    let (mut device, _adapter) = Device::new(scenario);
-    let mut caller = scenario.caller();
+fn harness(scenario: Scenario, pages: Pages, rounds: usize) -> u64 {
+    let (mut device, _adapter) = Device::new(scenario, pages);
+    let mut caller = Caller::new(pages, scenario.targets);
     let sense: &[u8] = &[];
     let done: Vec<_> =
         (0..scenario.depth as u64).map(|n| (n, 4096u32, sense, caller.data)).collect();
@@ -141,19 +149,22 @@ fn harness(scenario: Scenario, rounds: usize) -> u64 {
     sum
 }
 
-type Queue = IoQueue<Mpi2Queue, Pages>;
+type Queue<const JOINED: bool> = IoQueue<Mpi2Queue, Pages<JOINED>>;
 
 #[inline(never)]
-fn submit(
-    queue: &mut Queue,
-    request: Request<Pages>,
+fn submit<const JOINED: bool>(
+    queue: &mut Queue<JOINED>,
+    request: Request<Pages<JOINED>>,
     now: Instant,
-) -> Result<Submitted<WordWrite>, Rejected<Pages>> {
+) -> Result<Submitted<WordWrite>, Rejected<Pages<JOINED>>> {
     queue.submit(request, now)
 }
 
 #[inline(never)]
-fn service(queue: &mut Queue, batch: &mut Batch<Pages>) -> Serviced<Option<RegisterWrite>> {
+fn service<const JOINED: bool>(
+    queue: &mut Queue<JOINED>,
+    batch: &mut Batch<Pages<JOINED>>,
+) -> Serviced<Option<RegisterWrite>> {
     queue.service(batch)
 }
 
@@ -168,10 +179,14 @@ struct Device {
 }
 
 impl Device {
-    fn new(scenario: Scenario) -> (Self, DescriptorAdapter<Pages>) {
+    fn new<const JOINED: bool>(
+        scenario: Scenario,
+        pages: Pages<JOINED>,
+    ) -> (Self, DescriptorAdapter<Pages<JOINED>>) {
         let (bank, mut adapter) = scenario.bring_up();
         let queue = adapter.queue_mut(Vector(0)).expect("there is one");
-        let submitted = submit(queue, scenario.caller().request(), Instant::ZERO);
+        let submitted =
+            submit(queue, Caller::new(pages, scenario.targets).request(), Instant::ZERO);
         let warm_up = submitted.expect("there is room").doorbell;
         let mut device = Self { bank, doorbell: 0, index: 0, warm_up };
         let descriptor = device.ring(warm_up);

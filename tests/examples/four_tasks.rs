@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn core::error::Error>> {
     for task in tasks {
         println!("{}", task.await??);
     }
-    println!("flush: {}", hba.flush(&unit, None).await.0?.outcome);
+    println!("flush: {}", hba.flush(&unit, None).await.0?);
     hba.shutdown([(&unit, None)]).await?;
     drop(hba);
     while let Some(event) = events.next().await {

@@ -10,20 +10,20 @@ use scsi_proto::{Lba, Lun};
 use crate::register_bank::Pages;
 
 /// Makes requests for blocks all over the disks, each for the next of so many targets.
-pub struct Caller {
+pub struct Caller<const JOINED: bool = true> {
     lba: u32,
     cookie: u64,
     target: u16,
     targets: u16,
     /// Where the data of every request go.
-    pub data: Pages,
+    pub data: Pages<JOINED>,
     length: u32,
 }
 
-impl Caller {
+impl<const JOINED: bool> Caller<JOINED> {
     /// A caller of reads into `data`, whole blocks of it, or of commands without data.
     #[must_use]
-    pub fn new(data: Pages, targets: u16) -> Self {
+    pub fn new(data: Pages<JOINED>, targets: u16) -> Self {
         let length = data.segments().iter().map(|segment| segment.len).sum();
         Self { lba: 1, cookie: 0, target: 0, targets, data, length }
     }
@@ -34,7 +34,7 @@ impl Caller {
     ///
     /// Never: a block address of 29 bits is in range.
     #[inline(never)]
-    pub fn request(&mut self) -> Request<Pages> {
+    pub fn request(&mut self) -> Request<Pages<JOINED>> {
         self.lba = self.lba.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         self.cookie += 1;
         self.target = if self.target == self.targets { 1 } else { self.target + 1 };

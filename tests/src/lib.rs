@@ -6,6 +6,7 @@ pub mod async_bank;
 pub mod caller;
 pub mod forged;
 pub mod fuzz;
+pub mod hand_polled;
 pub mod naive;
 pub mod non_coherent;
 pub mod qemu;

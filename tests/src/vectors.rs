@@ -234,6 +234,7 @@ impl<D: DataBuffer> Vectors<D> {
             Action::Restart(permit) => permit.vector(),
             Action::Open(permit) => permit.vector(),
             Action::Drain(request) => request.vector(),
+            Action::Deliver(reply) => reply.vector,
             Action::Redeem(ticket, _) => ticket.vector(),
         };
         let turn = self.lanes[usize::from(vector.0)].enter(Carried(action), apply);
@@ -297,6 +298,7 @@ fn apply<D: DataBuffer>(
         Action::Restart(permit) => queue.restart(permit),
         Action::Open(permit) => queue.open(permit),
         Action::Drain(request) => queue.begin_drain(request),
+        Action::Deliver(reply) => queue.deliver(&reply),
         Action::Redeem(ticket, verdict) => return (Some(queue.redeem(ticket, verdict)), ()),
         Action::Gone(failure) => queue.handle_gone(failure),
         _ => {}

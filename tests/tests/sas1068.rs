@@ -237,8 +237,8 @@ fn b30_the_platform_may_say_so_first() {
 fn b25_no_stray_reply_completes_a_command() {
     let mut world = Setup::default().start();
     start_held(&mut world, 4);
-    // Contexts of other generations, of a request of Control's that was answered, and of a type that is not ours.
-    let strays = [0, 0x0000_0401, 0x000f_fc00, 0x0fff_fc01, 0x6000_0001, 0x2000_0000];
+    // Contexts of generations long past, and of a type that is not ours.
+    let strays = [0, 0x0000_0400, 0x1fff_fc00, 0x1fff_fc01, 0x6000_0001, 0x2000_0000];
     world.machine.with_controller(|c| c.faults_mut().stray_replies.extend(strays));
     let before = world.host.platform().now();
     while world.host.platform().now().since(before) < Duration::from_millis(200) {
@@ -250,10 +250,11 @@ fn b25_no_stray_reply_completes_a_command() {
     assert!(world.collect(4).iter().all(Completion::is_done));
 }
 
-/// Contexts that no request has, and addresses outside the pool: such a controller is reset, and is well afterwards.
+/// Contexts that no request has or had, and addresses outside the pool: such a controller is reset, and is well afterwards.
 #[test]
 fn b25_a_reply_that_cannot_be_explained_ends_in_a_reset() {
-    for stray in [0x0000_03ff, 0x1fff_ffff, 0x8000_0000, 0xc000_0040, 0xfffe_0000] {
+    let contexts = [0x0000_03ff, 0x1fff_ffff, 0x000f_fc00, 0x0fff_fc01];
+    for stray in contexts.into_iter().chain([0x8000_0000, 0xc000_0040, 0xfffe_0000]) {
         let mut world = Setup::default().start();
         start_held(&mut world, 4);
         world.machine.with_controller(|c| c.faults_mut().stray_replies.push(stray));

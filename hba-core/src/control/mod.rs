@@ -20,8 +20,8 @@ use crate::durability::Durability;
 use crate::fabric::HostMapping;
 use crate::limits::Limits;
 use crate::port::{
-    BringUp, BringUpError, ControlPort, MemoryFault, MemoryPlan, Message, Polled, PortEvent, Start,
-    TargetInfo, TaskManagement, TaskManagementId, check_memory,
+    BringUp, BringUpError, ControlPort, MemoryFault, MemoryPlan, Message, Misrouted, Polled,
+    PortEvent, Start, TargetInfo, TaskManagement, TaskManagementId, check_memory,
 };
 use crate::queue::{
     AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit, Stopped,
@@ -101,6 +101,8 @@ pub enum Action {
     Drain(DrainRequest),
     /// Carry the ticket home to its queue, and what it says to [`Control::handle_redeemed`].
     Redeem(AbortTicket, Verdict),
+    /// Carry it to its queue's [`deliver`](crate::queue::IoQueue::deliver), and service that queue.
+    Deliver(Misrouted),
     /// Tell every queue [`handle_gone`](crate::queue::IoQueue::handle_gone) with this failure.
     Gone(Failure),
     /// The controller is beyond control: clear its bus master enable bit (PCI command register, bit 2), so that it can
@@ -624,6 +626,11 @@ impl<P: ControlPort> Control<P> {
                 PortEvent::Vendor { code, data } => {
                     self.events.push(ControlEvent::Vendor { code, data });
                 }
+                // What is under way to a queue that stops ends with the reset.
+                PortEvent::Misrouted(reply) if self.state == State::Operational => {
+                    self.actions.push_back(Action::Deliver(reply));
+                }
+                PortEvent::Misrouted(_) => {}
                 PortEvent::BadReply(bad) => self.events.push(ControlEvent::BadReply(bad)),
                 PortEvent::Distrust(why) => self.begin_reset(ResetReason::Distrust(why), now),
             }

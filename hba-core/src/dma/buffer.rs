@@ -17,6 +17,15 @@ use super::{DmaRegion, Segment};
 pub unsafe trait DataBuffer {
     /// The memory in transfer order.
     fn segments(&self) -> &[Segment];
+
+    /// Whether no segment is empty and none continues the one before, as platforms that map memory give them anyway.
+    ///
+    /// It is looked at for each command where this says `false`, which is always right. Where it says `true` and that is not
+    /// so, the controller gets the segments as they are.
+    #[inline]
+    fn is_joined(&self) -> bool {
+        false
+    }
 }
 
 /// A command without data.
@@ -34,6 +43,11 @@ unsafe impl DataBuffer for NoData {
 unsafe impl<D: DataBuffer> DataBuffer for Option<D> {
     fn segments(&self) -> &[Segment] {
         self.as_ref().map_or(&[], DataBuffer::segments)
+    }
+
+    #[inline]
+    fn is_joined(&self) -> bool {
+        self.as_ref().is_some_and(DataBuffer::is_joined)
     }
 }
 

@@ -128,7 +128,8 @@ pub struct Mapped<M> {
 }
 
 impl<M> Mapped<M> {
-    /// Memory of `len` bytes that the platform has made ready, as `segments` in transfer order.
+    /// Memory of `len` bytes that the platform has made ready, as `segments` in transfer order. Neighbours are joined here,
+    /// once.
     ///
     /// # Errors
     ///
@@ -152,6 +153,7 @@ impl<M> Mapped<M> {
             let reason = PrepareError::IncompleteList { described, len };
             return Err(PrepareRefused { memory, reason });
         }
+        let segments = joined(segments);
         Ok(Self { memory: ManuallyDrop::new(memory), segments, len, direction, route, id })
     }
 
@@ -235,6 +237,24 @@ unsafe impl<M> DataBuffer for Mapped<M> {
     fn segments(&self) -> &[Segment] {
         &self.segments
     }
+
+    #[inline]
+    fn is_joined(&self) -> bool {
+        true
+    }
+}
+
+/// The segments without empty ones, neighbours joined. Together they have less than 4 GiB.
+fn joined(mut segments: Vec<Segment>) -> Vec<Segment> {
+    segments.retain(|segment| segment.len != 0);
+    segments.dedup_by(|next, last| {
+        let continues = last.addr.raw().checked_add(u64::from(last.len)) == Some(next.addr.raw());
+        if continues {
+            last.len += next.len;
+        }
+        continues
+    });
+    segments
 }
 
 /// What lends an application's memory to a device: the rules of Apple's TN2090, as types.
@@ -478,6 +498,26 @@ mod tests {
         assert_eq!(error.to_string(), "the scatter list describes 1024 bytes of 1025");
         assert!(mapped(1023, MapDirection::Both).is_err(), "nor one that says more");
         assert_eq!(mapped(1024, MapDirection::Both).expect("whole").segments().len(), 2);
+    }
+
+    #[test]
+    fn a_mapping_joins_neighbours_and_leaves_empty_segments_out() {
+        let at = |addr, len| Segment::new(BusAddr::new(addr), len);
+        let given = vec![
+            at(0x1000, 512),
+            at(0x1200, 0),
+            at(0x1200, 512),
+            at(0x1000, 512),
+            at(0x9000, 0),
+            at(0x1200, 512),
+            at(0x1400, 1),
+        ];
+        let id = MappingId { mapper: 0, serial: 0 };
+        // SAFETY: no device exists.
+        let made = unsafe { Mapped::new((), 2049, given, MapDirection::Both, Route::ZeroCopy, id) };
+        let mapped = made.expect("whole");
+        assert_eq!(mapped.segments(), [at(0x1000, 1024), at(0x1000, 1025)]);
+        assert!(mapped.is_joined());
     }
 
     #[test]

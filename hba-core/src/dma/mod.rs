@@ -7,6 +7,7 @@
 mod address;
 mod buffer;
 mod mapper;
+mod plain;
 mod region;
 mod scatter;
 
@@ -16,5 +17,8 @@ pub use mapper::{
     DmaMapper, MapDirection, Mapped, MapperCounters, MappingId, NotPrepared, PrepareError,
     PrepareRefused, Route, Unfit,
 };
-pub use region::{Coherent, DmaRecords, DmaRegion, DmaSync, DmaView, PairMut, RecordMut, WordsMut};
+pub use plain::PlainWalk;
+pub use region::{
+    Coherent, DmaRecords, DmaRegion, DmaSync, DmaView, PairMut, RecordMut, RunMut, WordsMut,
+};
 pub use scatter::{Elements, ScatterError, SegmentLimits};

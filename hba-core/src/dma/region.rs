@@ -232,6 +232,23 @@ impl<const BYTES: usize> DmaRecords<BYTES> {
         RecordMut { at: self.at(index).cast(), region: PhantomData }
     }
 
+    /// Consecutive records from `first` on, with one check for all of them; their first `N` words each.
+    #[inline]
+    #[track_caller]
+    pub fn run_mut<const N: usize>(&mut self, first: usize, count: usize) -> RunMut<'_, BYTES, N> {
+        const { assert!(4 * N <= BYTES, "the words lie in the record") };
+        if first > self.count || count > self.count - first {
+            let at = first.saturating_mul(BYTES);
+            out_of_region(count.saturating_mul(BYTES), at, self.region.len);
+        }
+        // SAFETY: first <= count and first + count <= self.count, so that both ends lie in the region or at its end.
+        let (at, end) = unsafe {
+            let at = self.region.base.add(first * BYTES);
+            (at, at.add(count * BYTES))
+        };
+        RunMut { at, end, region: PhantomData }
+    }
+
     /// The first eight bytes of a record, to be read and written whole.
     #[inline]
     #[track_caller]
@@ -261,6 +278,29 @@ impl<const BYTES: usize> DmaRecords<BYTES> {
 pub struct RecordMut<'a, const N: usize> {
     at: NonNull<u32>,
     region: PhantomData<&'a mut DmaRegion>,
+}
+
+/// Consecutive records, one after the other; see [`DmaRecords::run_mut`].
+#[derive(Debug)]
+pub struct RunMut<'a, const BYTES: usize, const N: usize> {
+    at: NonNull<u8>,
+    end: NonNull<u8>,
+    region: PhantomData<&'a mut DmaRegion>,
+}
+
+impl<'a, const BYTES: usize, const N: usize> Iterator for RunMut<'a, BYTES, N> {
+    type Item = RecordMut<'a, N>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RecordMut<'a, N>> {
+        if self.at == self.end {
+            return None;
+        }
+        let record = RecordMut { at: self.at.cast(), region: PhantomData };
+        // SAFETY: at < end, and both are whole records apart: the next one, or the end, lies in the region or at its end.
+        self.at = unsafe { self.at.add(BYTES) };
+        Some(record)
+    }
 }
 
 /// Eight bytes of a region that the device writes at once, or in two halves.
@@ -357,6 +397,36 @@ impl<const N: usize> RecordMut<'_, N> {
         const { assert!(I + 1 < N && I.is_multiple_of(2), "an aligned pair in the record") };
         // SAFETY: I + 1 < N; records are aligned to eight bytes and I is even.
         unsafe { self.at.add(I).cast::<u64>().write_volatile(pair.to_le()) };
+    }
+
+    /// Writes word `index`. The check is gone where the compiler knows the number.
+    ///
+    /// # Panics
+    ///
+    /// If the word does not lie in the record.
+    #[inline]
+    #[track_caller]
+    pub fn put_at(&mut self, index: usize, word: u32) {
+        if index >= N {
+            out_of_region(4, index.saturating_mul(4), N * 4);
+        }
+        // SAFETY: index < N, and the record has N words.
+        unsafe { self.at.add(index).write_volatile(word.to_le()) };
+    }
+
+    /// Writes words `index` and `index + 1` as [`Self::put_pair`] does.
+    ///
+    /// # Panics
+    ///
+    /// If they do not lie in the record, or `index` is odd.
+    #[inline]
+    #[track_caller]
+    pub fn put_pair_at(&mut self, index: usize, pair: u64) {
+        if index >= N || index + 1 >= N || !index.is_multiple_of(2) {
+            out_of_region(8, index.saturating_mul(4), N * 4);
+        }
+        // SAFETY: index + 1 < N; records are aligned to eight bytes and index is even.
+        unsafe { self.at.add(index).cast::<u64>().write_volatile(pair.to_le()) };
     }
 }
 

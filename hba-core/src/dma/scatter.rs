@@ -30,9 +30,22 @@ impl SegmentLimits {
         Self { window, element_max, boundary, uncut_max, uncut_span }
     }
 
+    /// The longest element that is never cut, 0 where that says nothing.
+    #[inline]
+    pub(super) const fn uncut_max(&self) -> u32 {
+        self.uncut_max
+    }
+
+    /// Whether elements that are not too long can begin at every address that has no bit but those of `addresses`; `false`
+    /// says nothing.
+    #[inline]
+    pub(super) const fn takes_uncut_at(&self, addresses: u64) -> bool {
+        self.window.first().raw() == 0 && addresses <= self.uncut_span
+    }
+
     /// Whether `element` is one as it is, in two comparisons; `false` says nothing.
     #[inline]
-    const fn takes_uncut(&self, element: Segment) -> bool {
+    pub(super) const fn takes_uncut(&self, element: Segment) -> bool {
         let at = element.addr.raw().wrapping_sub(self.window.first().raw());
         element.len <= self.uncut_max && at <= self.uncut_span
     }
@@ -50,6 +63,8 @@ pub struct Elements<'a> {
     run: Segment,
     /// Bytes of the transfer that neither an element nor `run` holds yet.
     missing: u32,
+    /// Whether the segments are known to be joined.
+    joined: bool,
 }
 
 impl<'a> Elements<'a> {
@@ -57,7 +72,26 @@ impl<'a> Elements<'a> {
     #[inline]
     pub fn new(segments: &'a [Segment], length: u32, limits: &'a SegmentLimits) -> Self {
         let run = Segment::new(super::BusAddr::new(0), 0);
-        Self { segments: segments.iter(), limits, run, missing: length }
+        Self { segments: segments.iter(), limits, run, missing: length, joined: false }
+    }
+
+    /// The same, where `joined` says whether it is known that no segment is empty and none continues the one before; see
+    /// [`DataBuffer::is_joined`](super::DataBuffer::is_joined).
+    #[inline]
+    #[must_use]
+    pub fn known(self, joined: bool) -> Self {
+        Self { joined, ..self }
+    }
+
+    #[inline]
+    pub(super) fn is_joined(&self) -> bool {
+        self.joined
+    }
+
+    /// The segments, the bytes of the transfer and the limits, before anything was taken.
+    #[inline]
+    pub(super) fn parts(&self) -> (&'a [Segment], u32, &'a SegmentLimits) {
+        (self.segments.as_slice(), self.missing, self.limits)
     }
 
     /// The next element, or `None` after the last.

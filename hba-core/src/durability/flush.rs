@@ -31,7 +31,7 @@ impl Default for FlushConfig {
     }
 }
 
-/// A typed flush under way. Not concluding it leaves its unit without further flushes.
+/// A typed flush under way. Neither concluding nor [forgetting](super::Durability::forget) it leaves its unit without further flushes.
 #[derive(Debug)]
 #[must_use = "no other flush of the unit begins before this one is concluded"]
 pub struct Flush {

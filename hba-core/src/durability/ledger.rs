@@ -235,12 +235,17 @@ impl Durability {
         Ok(Flushed { epoch, by })
     }
 
+    /// A flush that nobody concludes: its unit is free for the next one, and nothing is known of it.
+    pub fn forget(&mut self, flush: Flush) {
+        self.unit_mut(flush.nexus).flushing = false;
+    }
+
     /// Takes in what a queue saw; `written` tells when a unit was last written to, by any queue.
     ///
     /// Gives the epoch that begins if a loss was found: tell every queue of it, so that later writes are told from those
     /// that may be lost.
     pub fn handle_sign(&mut self, sign: Sign, written: impl Fn(Nexus) -> Written) -> Option<Epoch> {
-        let Sign { nexus, signs } = sign;
+        let Sign { nexus, signs, .. } = sign;
         let losses = self.losses;
         if let Some(nexus) = nexus {
             self.take_in(nexus, signs, self.written(nexus, &written));

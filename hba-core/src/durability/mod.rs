@@ -46,6 +46,8 @@ pub use flush::{
 pub use judgement::{Cause, Ended, Judgement, SenseCause};
 pub use ledger::{CacheMode, Durability, Loss, LossCause, UnitDurability};
 pub use probe::CacheProbe;
+#[cfg(feature = "tokio")]
+pub(crate) use record::WrittenTable;
 pub(crate) use record::{Kind, Record};
 pub use sign::{Meaning, Sign, Signs};
 

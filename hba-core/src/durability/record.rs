@@ -63,6 +63,8 @@ struct Unit {
 struct Notes {
     written: Written,
     signs: Signs,
+    /// `written` when the last sign was seen.
+    seen: Written,
 }
 
 /// Rows, a power of two: targets with neighbouring numbers have one each.
@@ -156,6 +158,14 @@ impl Record {
         }
     }
 
+    /// Copies when every unit was last written to.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn copy_written(&self, table: &mut WrittenTable) {
+        table.units.clear();
+        table.units.extend(self.units.iter().map(|unit| (unit.nexus, unit.notes.written)));
+        table.rest = self.rest.written;
+    }
+
     /// The units that were written to and have a place of their own.
     pub(crate) fn units(&self) -> impl Iterator<Item = Nexus> {
         self.units.iter().map(|unit| unit.nexus)
@@ -173,22 +183,28 @@ impl Record {
         for unit in &mut self.units {
             if !unit.notes.signs.is_empty() {
                 let signs = core::mem::take(&mut unit.notes.signs);
-                return Some(Sign { nexus: Some(unit.nexus), signs });
+                let (nexus, written) = (Some(unit.nexus), unit.notes.seen);
+                return Some(Sign { nexus, signs, written });
             }
         }
         self.signs = false;
         let signs = core::mem::take(&mut self.rest.signs);
-        (!signs.is_empty()).then_some(Sign { nexus: None, signs })
+        let written = self.rest.seen;
+        (!signs.is_empty()).then_some(Sign { nexus: None, signs, written })
     }
 
     #[cold]
     fn sign(&mut self, nexus: Nexus, meaning: Meaning) {
-        self.notes(nexus).signs.add(meaning);
+        let notes = self.notes(nexus);
+        notes.signs.add(meaning);
+        notes.seen = notes.written;
         self.signs = true;
     }
 
     fn note_failed_flush(&mut self, nexus: Nexus, cause: Cause) {
-        self.notes(nexus).signs.flush_failed.get_or_insert(cause);
+        let notes = self.notes(nexus);
+        notes.signs.flush_failed.get_or_insert(cause);
+        notes.seen = notes.written;
         self.signs = true;
     }
 
@@ -202,12 +218,41 @@ impl Record {
             Err(_) if self.units.len() == UNITS => return &mut self.rest,
             Err(at) => {
                 // What it did before it had a place of its own is with the rest.
-                let notes = Notes { written: self.rest.written, signs: Signs::default() };
+                let notes = Notes { written: self.rest.written, ..Notes::default() };
                 self.units.insert(at, Unit { nexus, notes });
                 at
             }
         };
         &mut self.units[at].notes
+    }
+}
+
+/// A copy of when the units of one queue were last written to, for an owner that cannot hold all queues at once.
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub(crate) struct WrittenTable {
+    /// Sorted by nexus; the memory is fixed.
+    units: Vec<(Nexus, Written)>,
+    /// Of every other unit.
+    rest: Written,
+}
+
+#[cfg(feature = "tokio")]
+impl WrittenTable {
+    /// A table for [`Record::copy_written`]. All its memory is allocated here.
+    pub(crate) fn new() -> Self {
+        Self { units: Vec::with_capacity(UNITS), rest: Written::NEVER }
+    }
+
+    /// When a unit was last written to.
+    pub(crate) fn of(&self, nexus: Nexus) -> Written {
+        let found = self.units.binary_search_by_key(&nexus, |(nexus, _)| *nexus);
+        found.map_or(self.rest, |at| self.units[at].1)
+    }
+
+    /// The units that have a row of their own.
+    pub(crate) fn units(&self) -> impl Iterator<Item = Nexus> {
+        self.units.iter().map(|(nexus, _)| *nexus)
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{
-    BadReply, MemoryFault, MemoryPlan, Message, NoResources, QueuePort, TaskManagement,
+    BadReply, MemoryFault, MemoryPlan, Message, Misrouted, NoResources, QueuePort, TaskManagement,
     TaskManagementId, TaskManagementResult,
 };
 use crate::dma::{BusAddr, DmaRegion};
@@ -213,6 +213,8 @@ pub enum PortEvent {
         /// The first word of its data.
         data: u32,
     },
+    /// A command's end was told to another vector than its own.
+    Misrouted(Misrouted),
     /// The device broke the protocol on the control path.
     BadReply(BadReply),
     /// The port lost trust in the device (a control request without an answer): reset it.

@@ -8,7 +8,7 @@ mod task;
 pub use control::{BringUp, BringUpError, ControlPort, Polled, PortEvent, Start, TargetInfo};
 pub use memory::{MemoryFault, MemoryPlan, RegionPlan, check_memory};
 pub use reply::{
-    BadReply, Delivery, Detail, Disowned, Glance, Message, Reply, Transferred, Unclaimed,
+    BadReply, Delivery, Detail, Disowned, Glance, Message, Misrouted, Reply, Transferred, Unclaimed,
 };
 pub use task::{NoResources, TaskManagement, TaskManagementId, TaskManagementResult};
 
@@ -78,6 +78,13 @@ pub trait QueuePort {
             Unclaimed::NoSlot => Disowned::Bad(BadReply::UnknownTag { raw: u32::from(name.tag.0) }),
             Unclaimed::NeverIssued | Unclaimed::Ended => Disowned::Stale,
         }
+    }
+
+    /// One of this queue's commands has ended, as another vector was told: the next [`Self::next_reply`] that finds nothing
+    /// else gives it as [`Reply::Detail`]. Ports without vectors to choose from never get one.
+    #[cold]
+    fn deliver(&mut self, tag: Tag, detail: &Detail) {
+        let _ = (tag, detail);
     }
 
     /// The particulars of the last [`Reply::Detail`].

@@ -5,7 +5,7 @@ use core::fmt;
 use scsi_proto::Status;
 
 use crate::command::Failure;
-use crate::name::WireTag;
+use crate::name::{Tag, Vector, WireTag};
 
 /// What [`QueuePort::next_reply`](super::QueuePort::next_reply) found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +40,32 @@ pub enum Glance {
 pub enum Unclaimed {
     /// There is no such slot.
     NoSlot,
-    /// The slot was not issued since the device was reset: nothing that it was sent can be answered so.
+    /// Nothing that the device was sent can be answered so: the slot was not issued since the reset, or, where the wire
+    /// carries generations, this use of it is still to come.
     NeverIssued,
     /// A command had the slot and has ended: a reply that came late, or twice.
     Ended,
 }
 
+/// The end of a command that the device told another vector than the one that the command was sent on.
+///
+/// It goes to its own queue by way of Control: [`PortEvent::Misrouted`](super::PortEvent::Misrouted),
+/// [`Action::Deliver`](crate::control::Action::Deliver), [`IoQueue::deliver`](crate::queue::IoQueue::deliver).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misrouted {
+    /// The vector of the command.
+    pub vector: Vector,
+    /// The command's slot there.
+    pub tag: Tag,
+    /// How the command ended.
+    pub detail: Detail,
+}
+
 /// What [`QueuePort::disown`](super::QueuePort::disown) makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disowned {
+    /// The end of another vector's command, which the port sends on: that vector counts it.
+    Elsewhere,
     /// A reply of an earlier use of its slot.
     Stale,
     /// A reply that breaks the protocol.

@@ -50,6 +50,27 @@ impl Senses {
     }
 }
 
+/// Where a pass puts what it takes: a batch, or something around one that has another place for the common case.
+pub(crate) trait Sink<D> {
+    /// The batch, for everything else.
+    fn batch(&mut self) -> &mut Batch<D>;
+
+    /// A command that ended with GOOD and moved every byte.
+    fn push_good(&mut self, completion: Completion<D>);
+}
+
+impl<D> Sink<D> for Batch<D> {
+    #[inline]
+    fn batch(&mut self) -> &mut Self {
+        self
+    }
+
+    #[inline]
+    fn push_good(&mut self, completion: Completion<D>) {
+        self.push(completion);
+    }
+}
+
 impl<D> Batch<D> {
     /// Room for `capacity` completions, at least one.
     pub fn new(capacity: usize) -> Self {
@@ -111,8 +132,21 @@ impl<D> Batch<D> {
         self.messages.len() < MESSAGES
     }
 
+    /// The callers' names of the completions.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn cookies(&self) -> impl Iterator<Item = crate::command::Cookie> {
+        self.completions.iter().map(|completion| completion.cookie)
+    }
+
+    /// Whether there are messages.
+    #[cfg(feature = "tokio")]
     #[inline]
-    pub(super) fn push(&mut self, completion: Completion<D>) {
+    pub(crate) fn has_messages(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, completion: Completion<D>) {
         debug_assert!(self.completions.len() < self.capacity);
         self.completions.push(completion);
     }

@@ -22,6 +22,8 @@ pub struct Counters {
     pub stale: u64,
     /// Replies that named nothing that was ever sent.
     pub unknown: u64,
+    /// Replies that came by way of another vector.
+    pub misrouted: u64,
     /// Reply frames with a bad address, owner, length or function.
     pub malformed: u64,
 }
@@ -40,7 +42,7 @@ impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} submitted, {} completed, {} rejected, {} short, {} expired, {} stale, {} unknown, {} malformed",
+            "{} submitted, {} completed, {} rejected, {} short, {} expired, {} stale, {} unknown, {} misrouted, {} malformed",
             self.submitted,
             self.completed,
             self.rejected,
@@ -48,6 +50,7 @@ impl fmt::Display for Counters {
             self.expired,
             self.stale,
             self.unknown,
+            self.misrouted,
             self.malformed
         )
     }

@@ -2,6 +2,8 @@
 
 use super::IoQueue;
 use crate::dma::DataBuffer;
+#[cfg(feature = "tokio")]
+use crate::durability::WrittenTable;
 use crate::durability::{Epoch, Sign, Written};
 use crate::name::Nexus;
 use crate::port::QueuePort;
@@ -25,6 +27,12 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     /// The units that were written to, or of which something was seen, through this queue.
     pub fn written_units(&self) -> impl Iterator<Item = Nexus> {
         self.record.units()
+    }
+
+    /// Copies when every unit was last written to through this queue.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn copy_written(&self, table: &mut WrittenTable) {
+        self.record.copy_written(table);
     }
 
     /// Whether [`Self::poll_sign`] has something.

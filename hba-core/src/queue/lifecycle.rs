@@ -10,13 +10,23 @@ use super::{
 use crate::command::{Completion, Failure, Outcome};
 use crate::dma::DataBuffer;
 use crate::name::{CommandHandle, Cookie};
-use crate::port::QueuePort;
+use crate::port::{Misrouted, QueuePort};
 use crate::sabotage::{Sabotage, is_planted};
 
 impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     /// Remembers that Control wants to know when the reply path was empty.
     pub fn begin_drain(&mut self, request: DrainRequest) {
         self.drain = Some(request);
+    }
+
+    /// One of this queue's commands has ended, as another vector was told: the next pass that finds nothing else completes it,
+    /// if the device still has it. Counted as [`misrouted`](super::Counters::misrouted).
+    pub fn deliver(&mut self, reply: &Misrouted) {
+        debug_assert_eq!(reply.vector, self.vector);
+        if matches!(self.phase, Phase::Running | Phase::Serving) {
+            self.counters.misrouted += 1;
+            self.port.deliver(reply.tag, &reply.detail);
+        }
     }
 
     /// Stops the queue: from here on the device's memory and registers are not touched.

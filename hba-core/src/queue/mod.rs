@@ -9,6 +9,7 @@ mod counters;
 mod deadlines;
 mod durable;
 mod lifecycle;
+mod offer;
 mod shared;
 mod slots;
 mod ticket;
@@ -16,9 +17,12 @@ mod ticket;
 use alloc::vec::Vec;
 
 pub use crate::name::{CommandHandle, Vector};
+pub(crate) use batch::Sink;
 pub use batch::{Batch, Done, Drain, SENSE_MAX};
 pub use counters::Counters;
 pub use lifecycle::Abandoned;
+#[cfg(feature = "tokio")]
+pub(crate) use offer::Lying;
 pub use shared::{ServiceTurn, SubmitTurn};
 pub use ticket::{
     AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit, Stopped,
@@ -33,15 +37,14 @@ use crate::dispatch::{self, Class, ClassTimeouts};
 use crate::dma::{DataBuffer, Elements, SegmentLimits};
 use crate::durability::{Kind, Record};
 use crate::limits::Limits;
-use crate::port::{
-    Delivery, Disowned, Glance, QueuePort, Reply, Tag, Transferred, Unclaimed, WireTag,
-};
+use crate::port::{Delivery, Disowned, Glance, QueuePort, Reply, Tag, Transferred, WireTag};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::sync;
 use crate::time::{Instant, Timeout};
 use deadlines::Deadlines;
+use offer::Offer;
 use scsi_proto::{Cdb, Direction, Status};
-use slots::{Finished, Slots, State, generation_mask};
+use slots::{Finished, NextFree, Slots, generation_mask};
 
 /// The queue of one vector.
 ///
@@ -166,26 +169,82 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         now: Instant,
     ) -> Result<Submitted<P::Doorbell>, Rejected<D>> {
         // A read that needs nothing special is written in here, and calls nothing: everything else goes the long way.
-        let Command { transfer, cdb, .. } = &request.command;
-        let usual = request.check == LengthCheck::Off
-            && transfer.direction == Direction::FromDevice
-            && u64::from(transfer.length) < self.accepted;
-        if usual
-            && let Some(name) = self.slots.next_name(Self::MASK)
-            && let Some(element) =
-                Elements::new(request.data.segments(), transfer.length, &self.segments).single()
-            && let Some(expires) = self.expiry(cdb, request.timeout, now)
-            && let Some(doorbell) = self.port.prepare_single(name, &request.command, element)
+        if request.check == LengthCheck::Off
+            && let Some((name, expires, doorbell)) = self.prepare_usual(&request, now)
             && let Some(slot) = self.slots.record_mut(name.tag.0)
         {
             let (handle, next) = slot.take(name, request, expires);
-            self.slots.issue(next);
+            self.issued(next);
             self.deadlines.arm(expires);
-            self.counters.submitted += 1;
-            sync::publish();
             return Ok(Submitted { doorbell, handle, mismatch: None });
         }
         self.submit_any(request, now)
+    }
+
+    /// [`Self::submit`] of a request that is left in place if it is not accepted, for `reason`; `cookie` is its name.
+    #[cfg(feature = "tokio")]
+    #[inline(always)]
+    pub(crate) fn submit_in_place(
+        &mut self,
+        request: &mut Lying<D>,
+        cookie: Cookie,
+        now: Instant,
+        reason: &mut Refusal,
+    ) -> Option<P::Doorbell> {
+        let offer = offer::InPlace { request, cookie, reason };
+        if offer.is_plain()
+            && let Some((name, expires, doorbell)) = self.prepare_usual(&offer, now)
+            && let Some(slot) = self.slots.record_mut(name.tag.0)
+        {
+            let (_, next) = slot.take(name, offer, expires);
+            self.issued(next);
+            self.deadlines.arm(expires);
+            return Some(doorbell);
+        }
+        if offer.is_plain() {
+            return self.accept(offer, now).ok().map(|submitted| submitted.doorbell);
+        }
+        self.submit_compared_in_place(offer, now)
+    }
+
+    /// The same where it is not worth a copy of its own.
+    #[cfg(feature = "tokio")]
+    #[cold]
+    pub(crate) fn submit_in_place_seldom(
+        &mut self,
+        request: &mut Lying<D>,
+        cookie: Cookie,
+        now: Instant,
+        reason: &mut Refusal,
+    ) -> Option<P::Doorbell> {
+        self.submit_in_place(request, cookie, now, reason)
+    }
+
+    /// The frame of a read of one segment, if that is all that there is to the command.
+    #[inline(always)]
+    fn prepare_usual(
+        &mut self,
+        offer: &impl Offer<D>,
+        now: Instant,
+    ) -> Option<(WireTag, Instant, P::Doorbell)> {
+        let command = offer.command();
+        let Transfer { direction, length } = command.transfer;
+        if direction != Direction::FromDevice || u64::from(length) >= self.accepted {
+            return None;
+        }
+        let name = self.slots.next_name(Self::MASK)?;
+        let element = Elements::new(offer.segments(), length, &self.segments).single()?;
+        let expires = self.expiry(&command.cdb, offer.timeout(), now)?;
+        let doorbell = self.port.prepare_single(name, command, element)?;
+        Some((name, expires, doorbell))
+    }
+
+    /// The device gets the command of the slot that [`Slot::take`](slots::Slot::take) filled.
+    #[inline(always)]
+    fn issued(&mut self, next: NextFree) {
+        self.slots.issue(next);
+        self.counters.submitted += 1;
+        sync::publish();
     }
 
     /// When a command that begins now is out of time, if the operation code is all that its class takes.
@@ -208,41 +267,69 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         if request.check != LengthCheck::Off {
             return self.submit_compared(request, now);
         }
-        if u64::from(request.command.transfer.length) >= self.accepted {
-            let reason = self.unacceptable(request.command.transfer.length);
-            return Err(self.reject(reason, request));
+        self.accept(request, now)
+    }
+
+    #[cfg(feature = "tokio")]
+    #[cold]
+    #[inline(never)]
+    fn submit_compared_in_place(
+        &mut self,
+        offer: offer::InPlace<'_, D>,
+        now: Instant,
+    ) -> Option<P::Doorbell> {
+        let offer::InPlace { request: lying, cookie, reason } = offer;
+        let Lying { command, timeout, check, .. } = *lying;
+        let data = lying.data.take()?;
+        match self.submit_compared(Request { command, data, cookie, timeout, check }, now) {
+            Ok(submitted) => Some(submitted.doorbell),
+            Err(rejected) => {
+                (lying.data, *reason) = (Some(rejected.request.data), rejected.reason);
+                None
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn accept<O: Offer<D>>(
+        &mut self,
+        offer: O,
+        now: Instant,
+    ) -> Result<Submitted<P::Doorbell>, O::Refused> {
+        let length = offer.command().transfer.length;
+        if u64::from(length) >= self.accepted {
+            let reason = self.unacceptable(length);
+            return Err(self.reject(reason, offer));
         }
         // The one look at the direction: a read pays for nothing that is noted of other commands.
-        if request.command.transfer.direction != Direction::FromDevice
-            && let Err(reason) = self.note(&request.command)
+        if offer.command().transfer.direction != Direction::FromDevice
+            && let Err(reason) = self.note(offer.command())
         {
-            return Err(self.reject(reason, request));
+            return Err(self.reject(reason, offer));
         }
         let Some((name, slot)) = self.slots.next(Self::MASK) else {
-            return Err(self.reject(Refusal::QueueFull, request));
+            return Err(self.reject(Refusal::QueueFull, offer));
         };
-        let command = &request.command;
-        let elements =
-            Elements::new(request.data.segments(), command.transfer.length, &self.segments);
+        let command = offer.command();
+        let elements = Elements::new(offer.segments(), command.transfer.length, &self.segments)
+            .known(offer.is_joined());
         let doorbell = match self.port.prepare(name, command, elements) {
             Ok(doorbell) => doorbell,
             Err(reason) => {
                 // The unit counts as written to, which errs on the safe side; the slot goes to another command.
                 slot.note(Kind::Other);
-                return Err(self.reject(Refusal::Unsendable(reason), request));
+                return Err(self.reject(Refusal::Unsendable(reason), offer));
             }
         };
-        let expires = match request.timeout {
+        let expires = match offer.timeout() {
             Timeout::BY_CLASS => {
                 now.wrapping_after(self.timeouts[dispatch::class(&command.cdb) as usize])
             }
             timeout => timeout.after(now),
         };
         self.deadlines.arm(expires);
-        let (handle, next) = slot.take(name, request, expires);
-        self.slots.issue(next);
-        self.counters.submitted += 1;
-        sync::publish();
+        let (handle, next) = slot.take(name, offer, expires);
+        self.issued(next);
         Ok(Submitted { doorbell, handle, mismatch: None })
     }
 
@@ -267,19 +354,25 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     /// Takes what the device posted, at most as much as `batch` has room for.
     pub fn service(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
+        self.service_into(batch)
+    }
+
+    /// The same for a caller that has another place for the common case.
+    #[inline]
+    pub(crate) fn service_into(&mut self, sink: &mut impl Sink<D>) -> Serviced<P::Ack> {
         // Running: the one comparison that the common path pays.
         if self.accepted != 0 {
-            return self.harvest(batch);
+            return self.harvest(sink);
         }
-        self.service_closed(batch)
+        self.service_closed(sink)
     }
 
     #[cold]
     #[inline(never)]
-    fn service_closed(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
+    fn service_closed(&mut self, sink: &mut impl Sink<D>) -> Serviced<P::Ack> {
         match self.phase {
-            Phase::Running | Phase::Serving => self.harvest(batch),
-            Phase::Ending(failure, after) => self.end_all(failure, after, batch),
+            Phase::Running | Phase::Serving => self.harvest(sink),
+            Phase::Ending(failure, after) => self.end_all(failure, after, sink.batch()),
             Phase::Stopped | Phase::Gone => {
                 Serviced { ack: None, more: false, drained: None, gone: false }
             }
@@ -383,30 +476,30 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     #[cold]
     #[inline(never)]
-    fn reject(&mut self, reason: Refusal, request: Request<D>) -> Rejected<D> {
+    fn reject<O: Offer<D>>(&mut self, reason: Refusal, offer: O) -> O::Refused {
         self.counters.rejected += 1;
-        Rejected { reason, request }
+        offer.refuse(reason)
     }
 
     // Called from two places, of which one is rare.
     #[inline(always)]
-    fn harvest(&mut self, batch: &mut Batch<D>) -> Serviced<P::Ack> {
-        for _ in 0..batch.room() {
+    fn harvest(&mut self, sink: &mut impl Sink<D>) -> Serviced<P::Ack> {
+        for _ in 0..sink.batch().room() {
             let next = match self.port.glance() {
                 Glance::Success(name) => {
-                    self.complete_good(name, batch);
+                    self.complete_good(name, sink);
                     continue;
                 }
                 Glance::Empty => return self.end_pass(false),
-                Glance::Other if P::GLANCES => self.take_next(batch),
-                Glance::Other if !batch.has_message_room() => Next::Full,
+                Glance::Other if P::GLANCES => self.take_next(sink),
+                Glance::Other if !sink.batch().has_message_room() => Next::Full,
                 Glance::Other => match self.port.next_reply() {
                     Reply::Success(name) => {
-                        self.complete_good(name, batch);
+                        self.complete_good(name, sink);
                         continue;
                     }
                     Reply::Empty => return self.end_pass(false),
-                    other => self.take(&other, batch),
+                    other => self.take(&other, sink.batch()),
                 },
             };
             match next {
@@ -425,25 +518,35 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     #[inline]
     fn end_pass(&mut self, more: bool) -> Serviced<P::Ack> {
         let more = more || is_planted(Sabotage::MoreForEver);
-        let drained = if self.drain.is_some() && !more { self.answer_drain() } else { None };
-        Serviced { ack: Some(self.port.acknowledge()), more, drained, gone: false }
+        if self.drain.is_some() && !more {
+            return self.end_drain();
+        }
+        Serviced { ack: Some(self.port.acknowledge()), more, drained: None, gone: false }
+    }
+
+    /// Nothing is left, and somebody asked for that. Apart, so that the usual end of a pass carries nothing of it.
+    #[cold]
+    #[inline(never)]
+    fn end_drain(&mut self) -> Serviced<P::Ack> {
+        let drained = self.answer_drain();
+        Serviced { ack: Some(self.port.acknowledge()), more: false, drained, gone: false }
     }
 
     /// Takes the next reply of a port that glances, where a message would have room. Apart, so that the loop has few values
     /// to keep.
     #[cold]
     #[inline(never)]
-    fn take_next(&mut self, batch: &mut Batch<D>) -> Next {
-        if !batch.has_message_room() {
+    fn take_next(&mut self, sink: &mut impl Sink<D>) -> Next {
+        if !sink.batch().has_message_room() {
             return Next::Full;
         }
         match self.port.next_reply() {
             Reply::Success(name) => {
-                self.complete_good(name, batch);
+                self.complete_good(name, sink);
                 Next::Any
             }
             Reply::Empty => Next::None,
-            other => self.take(&other, batch),
+            other => self.take(&other, sink.batch()),
         }
     }
 
@@ -463,30 +566,30 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
 
     // The usual call of two.
     #[inline(always)]
-    fn complete_good(&mut self, name: WireTag, batch: &mut Batch<D>) {
+    fn complete_good(&mut self, name: WireTag, sink: &mut impl Sink<D>) {
         let Some(finished) = self.slots.take_named(name, Self::MASK) else {
-            return self.complete_rare(name, batch);
+            return self.complete_rare(name, sink);
         };
-        self.push_good(name.tag, finished, batch);
+        self.push_good(name.tag, finished, sink);
         self.slots.recycle(name.tag, Self::MASK);
     }
 
     /// The command is being aborted, or there is none.
     #[cold]
     #[inline(never)]
-    fn complete_rare(&mut self, name: WireTag, batch: &mut Batch<D>) {
+    fn complete_rare(&mut self, name: WireTag, sink: &mut impl Sink<D>) {
         let found = self.slots.find(name).is_some();
         match if found { self.slots.finish(name.tag.0) } else { None } {
-            Some(finished) => self.push_good(name.tag, finished, batch),
+            Some(finished) => self.push_good(name.tag, finished, sink),
             None => self.stale(name),
         }
     }
 
     #[inline]
-    fn push_good(&mut self, tag: Tag, finished: Finished<D>, batch: &mut Batch<D>) {
+    fn push_good(&mut self, tag: Tag, finished: Finished<D>, sink: &mut impl Sink<D>) {
         self.counters.completed += 1;
         let Finished { data, cookie, length, generation } = finished;
-        batch.push(Completion {
+        sink.push_good(Completion {
             cookie,
             handle: CommandHandle { slot: tag.0, generation },
             data,
@@ -539,13 +642,9 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     #[cold]
     #[inline(never)]
     fn stale(&mut self, name: WireTag) {
-        let why = match self.slots.record(name.tag.0).map(|record| record.state) {
-            None => Unclaimed::NoSlot,
-            Some(State::Unused) => Unclaimed::NeverIssued,
-            Some(_) => Unclaimed::Ended,
-        };
-        match self.port.disown(name, why) {
+        match self.port.disown(name, self.slots.why_unclaimed(name)) {
             Disowned::Stale => self.counters.stale += 1,
+            Disowned::Elsewhere => {}
             Disowned::Bad(bad) => self.counters.count_bad(bad),
         }
     }

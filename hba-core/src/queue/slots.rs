@@ -4,10 +4,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::deadlines::NEVER;
-use crate::command::{Cookie, Nexus, Request, TargetId};
+use super::offer::Offer;
+use crate::command::{Cookie, Nexus, TargetId};
 use crate::durability::Kind;
 use crate::name::CommandHandle;
-use crate::port::{Generation, Tag, WireTag};
+use crate::port::{Generation, Tag, Unclaimed, WireTag};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
 use scsi_proto::Lun;
@@ -110,19 +111,20 @@ impl<D> Slot<D> {
         }
     }
 
-    /// The device gets the command of `request`, which has until `expires`.
+    /// The device gets the command of `offer`, which has until `expires`.
     #[inline]
     pub(super) fn take(
         &mut self,
         name: WireTag,
-        request: Request<D>,
+        offer: impl Offer<D>,
         expires: Instant,
     ) -> (CommandHandle, NextFree) {
-        self.cookie = request.cookie;
-        self.nexus = request.command.nexus;
-        self.length = request.command.transfer.length;
+        let command = offer.command();
+        self.nexus = command.nexus;
+        self.length = command.transfer.length;
+        self.cookie = offer.cookie();
         self.expires = expires;
-        self.data = Some(request.data);
+        self.data = offer.take();
         self.state = State::Issued;
         let handle = CommandHandle { slot: name.tag.0, generation: self.generation };
         (handle, NextFree(self.next_free))
@@ -206,6 +208,22 @@ impl<D> Slots<D> {
         let record = self.records.get(usize::from(name.tag.0))?;
         let fresh = (record.generation ^ name.generation.0) & self.mask == 0;
         (fresh && record.state >= State::Issued).then_some(record)
+    }
+
+    /// Why a reply with this name ends no command.
+    ///
+    /// Where the wire carries generations, names ahead of the slot's count were never sent; those behind it were, before
+    /// the last reset or after it. Where it carries none, a reset is all that tells.
+    #[cold]
+    pub(super) fn why_unclaimed(&self, name: WireTag) -> Unclaimed {
+        let Some(record) = self.record(name.tag.0) else { return Unclaimed::NoSlot };
+        let ahead = name.generation.0.wrapping_sub(record.generation) & self.mask;
+        let never = match self.mask {
+            0 => record.state == State::Unused,
+            // The use that `ahead` = 0 names is sent already while the slot is out.
+            mask => ahead <= mask / 2 && (ahead > 0 || record.state < State::Issued),
+        };
+        if never { Unclaimed::NeverIssued } else { Unclaimed::Ended }
     }
 
     /// Ends the command that `name` names, if the device has that very command and nobody else has a hand on it.

@@ -10,10 +10,11 @@ use core::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::lane::{Lane, Note, Pass};
+use super::books::{BookOrder, Books, Kept};
+use super::lane::{Harvest, Lane, Note, Pass};
 use super::observe::ControlSpans;
 use super::platform::{Clock, Platform};
-use super::{AttachError, BATCH, Inner, InnerOf};
+use super::{AttachError, Inner, InnerOf};
 use crate::command::Failure;
 use crate::control::{Action, Control, ControlEvent};
 use crate::dispatch::ClassTimeouts;
@@ -21,9 +22,12 @@ use crate::dma::DataBuffer;
 use crate::port::{
     BringUpError, ControlPort, MemoryPlan, TargetInfo, TaskManagement, TaskManagementId,
 };
-use crate::queue::{Batch, IoQueue, Vector};
-use crate::sync::{Entered, RoundRobin};
+use crate::queue::{IoQueue, Vector};
+use crate::sync::RoundRobin;
 use crate::time::Instant;
+
+type LaneOf<P, L, D> =
+    Lane<<P as ControlPort>::Queue, <L as Platform>::Registers, <L as Platform>::Clock, D>;
 
 /// The lanes, or why there will be none.
 type AttachResult<P, L, D> = Result<Arc<InnerOf<P, L, D>>, AttachError>;
@@ -41,6 +45,7 @@ pub(super) enum Order {
     /// Answer at this time.
     Sleep(Instant, oneshot::Sender<()>),
     TaskManagement(TaskManagement, oneshot::Sender<Option<TaskManagementId>>),
+    Books(BookOrder),
 }
 
 /// Runs [`Control`] and carries its values between the vectors. Looks at every vector's deadlines.
@@ -53,7 +58,7 @@ pub struct ControlDriver<P: ControlPort, L: Platform, D: DataBuffer> {
     timeouts: ClassTimeouts,
     registers: L::Registers,
     inner: Option<Arc<InnerOf<P, L, D>>>,
-    batch: Batch<D>,
+    harvest: Harvest<D>,
     notes: (mpsc::Sender<Note>, mpsc::Receiver<Note>),
     orders: (mpsc::Sender<Order>, mpsc::Receiver<Order>),
     events: broadcast::Sender<ControlEvent>,
@@ -71,6 +76,7 @@ pub struct ControlDriver<P: ControlPort, L: Platform, D: DataBuffer> {
     draining: Option<oneshot::Sender<()>>,
     stop: Option<oneshot::Sender<()>>,
     failure: Option<BringUpError>,
+    books: Books,
     spans: ControlSpans,
     sleeping: Vec<(Instant, oneshot::Sender<()>)>,
     /// Vector drivers run as long as these live.
@@ -113,7 +119,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             platform,
             timeouts: config.timeouts,
             inner: None,
-            batch: Batch::new(BATCH),
+            harvest: Harvest::new(),
             notes: mpsc::channel(NOTES),
             orders: mpsc::channel(ORDERS),
             events: broadcast::channel(EVENTS).0,
@@ -127,6 +133,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             draining: None,
             stop: None,
             failure: None,
+            books: Books::default(),
             spans: ControlSpans::begin(),
             sleeping: Vec::new(),
             running: Vec::new(),
@@ -177,12 +184,9 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
 
     /// Whether every queue accepts requests: it has had its pass since it was opened.
     fn flows(&self) -> bool {
-        let is_open = |lane: &Lane<P::Queue, L::Registers, D>| {
-            let turn = lane.shared.enter((), |shard, ()| (shard.queue.is_open(), ()));
-            turn.is_ok_and(|turn| turn.leave().words)
-        };
         let carried = self.control.is_operational() && self.actions.is_empty();
-        carried && self.lanes().iter().all(is_open)
+        let open = |lane: &Arc<LaneOf<P, L, D>>| lane.enter((), |shard, ()| shard.queue.is_open());
+        carried && self.lanes().iter().all(|lane| open(lane) == Ok(true))
     }
 
     fn wait(&mut self, turn: Turn, cx: &mut Context<'_>) -> Poll<()> {
@@ -215,6 +219,11 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         if busy || !self.carry_all() {
             return Ok(Turn::Busy);
         }
+        match self.keep_books(cx) {
+            Kept::Done => {}
+            Kept::Again => again = true,
+            Kept::Busy => return Ok(Turn::Busy),
+        }
         let next = self.control.step(now, &mut self.registers).next;
         while let Some(action) = self.control.poll_action() {
             match action {
@@ -235,6 +244,11 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             self.sweep = now;
         }
         Ok(self.rest(again || more, next, now))
+    }
+
+    fn keep_books(&mut self, cx: &mut Context<'_>) -> Kept {
+        let Some(inner) = &self.inner else { return Kept::Done };
+        self.books.keep(self.control.durability_mut(), &inner.lanes, cx)
     }
 
     /// What is left to do once nothing is due now.
@@ -266,17 +280,17 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
     fn outstanding(&self) -> Option<(usize, Option<Instant>)> {
         let (mut outstanding, mut first) = (0, None);
         for lane in self.lanes() {
-            let entered = lane.shared.enter((), |shard, ()| {
+            let turn = lane.enter((), |shard, ()| {
                 (usize::from(shard.queue.outstanding()), shard.queue.next_deadline())
             });
-            let left = entered.ok()?.leave();
-            outstanding += left.words;
-            first = [first, left.values].into_iter().flatten().min();
+            let (more, deadline) = turn.ok()?;
+            outstanding += more;
+            first = [first, deadline].into_iter().flatten().min();
         }
         Some((outstanding, first))
     }
 
-    fn lanes(&self) -> &[Lane<P::Queue, L::Registers, D>] {
+    fn lanes(&self) -> &[Arc<LaneOf<P, L, D>>] {
         self.inner.as_ref().map_or(&[], |inner| &inner.lanes)
     }
 
@@ -286,6 +300,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
                 self.control.handle_message(&message, now, &mut self.registers);
             }
             Note::Drained(mark) => self.control.handle_drained(mark, now),
+            Note::Signs => self.books.handle_signs(),
             Note::Gone => self.control.handle_gone(),
         }
     }
@@ -310,6 +325,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             Order::TaskManagement(task, answer) => {
                 let _ = answer.send(self.control.task_management(task));
             }
+            Order::Books(order) => self.books.handle_order(order),
         }
     }
 
@@ -317,24 +333,28 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
     fn look_at_vectors(&mut self, now: Instant) -> (bool, bool) {
         let Some(inner) = self.inner.clone() else { return (false, false) };
         let (mut busy, mut more) = (false, false);
-        let all = now >= self.sweep || !self.stopping.is_empty() || !self.control.is_operational();
+        let all = now >= self.sweep
+            || !self.stopping.is_empty()
+            || !self.control.is_operational()
+            || self.books.is_settling();
         if now >= self.sweep {
             self.sweep = now + SWEEP;
         }
-        for lane in &inner.lanes {
-            while let Some((ticket, _)) = lane.expired(now) {
-                let Some(ticket) = ticket else { break };
+        for (at, lane) in inner.lanes.iter().enumerate() {
+            while let Some(ticket) = lane.expired(now) {
                 self.control.handle_ticket(ticket);
             }
             if !all {
                 continue;
             }
             let mut notes = Vec::new();
-            match lane.pass(&mut self.batch, |note| notes.push(note)) {
-                Pass::Busy => busy = true,
-                Pass::More => more = true,
-                Pass::Empty => {}
+            let pass = lane.pass_seldom(&mut self.harvest, &mut |note| notes.push(note));
+            match pass {
+                None => busy = true,
+                Some(Pass::More) => more = true,
+                Some(Pass::Empty | Pass::Stopped) => {}
             }
+            self.books.handle_pass(at, pass);
             for note in notes {
                 self.handle(note, now);
             }
@@ -351,20 +371,15 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         let Some(inner) = self.inner.clone() else { return };
         for vector in core::mem::take(&mut self.stopping) {
             let Some(lane) = inner.lanes.get(usize::from(vector.0)) else { continue };
-            match lane.shared.enter((), |shard, ()| ((), shard.queue.quiesce())) {
-                Ok(entered) => self.control.handle_quiesced(entered.leave().values, now),
-                Err(_) => self.stopping.push(vector),
+            match lane.enter((), |shard, ()| shard.queue.quiesce()) {
+                Ok(quiesced) => self.control.handle_quiesced(quiesced, now),
+                Err(()) => self.stopping.push(vector),
             }
         }
     }
 
     fn close(&mut self, at: usize) {
-        let entered = self.lanes()[at].shared.enter((), |shard, ()| {
-            shard.closing = true;
-            ((), ())
-        });
-        let refused = entered.map(Entered::leave).is_err();
-        if refused {
+        if self.lanes()[at].enter((), |shard, ()| shard.close()).is_err() {
             self.closing.push(at);
         }
     }
@@ -390,37 +405,35 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
                 Action::Restart(permit) => permit.vector(),
                 Action::Open(permit) => permit.vector(),
                 Action::Drain(request) => request.vector(),
+                Action::Deliver(reply) => reply.vector,
                 Action::Redeem(ticket, _) => ticket.vector(),
                 Action::ProvideMemory(_) | Action::Isolate => continue,
             };
             let Some(lane) = inner.lanes.get(usize::from(vector.0)) else { continue };
-            let carried = lane.shared.enter(action, |shard, action| {
-                let queue = &mut shard.queue;
+            let carried = lane.carry(action, |queue, action| {
                 match action {
                     Action::Restart(permit) => queue.restart(permit),
                     Action::Open(permit) => queue.open(permit),
                     Action::Drain(request) => queue.begin_drain(request),
-                    Action::Redeem(ticket, verdict) => {
-                        return (Some(queue.redeem(ticket, verdict)), ());
-                    }
+                    Action::Deliver(reply) => queue.deliver(&reply),
+                    Action::Redeem(ticket, verdict) => return Some(queue.redeem(ticket, verdict)),
                     _ => {}
                 }
-                (None, ())
+                None
             });
-            match carried.map(|entered| entered.leave().words) {
+            match carried {
                 Ok(Some(redeemed)) => self.control.handle_redeemed(redeemed),
                 Ok(None) => {}
-                Err(busy) => {
-                    self.actions.push_front(busy.input);
+                Err(action) => {
+                    self.actions.push_front(action);
                     return false;
                 }
             }
             self.sweep = Instant::ZERO;
         }
         while let Some((at, failure)) = self.gone.pop() {
-            let told = inner.lanes[at].shared.enter(Ending(failure), |shard, ending| {
-                shard.queue.handle_gone(ending.0);
-                ((), ())
+            let told = inner.lanes[at].carry(Ending(failure), |queue, Ending(failure)| {
+                queue.handle_gone(failure);
             });
             if told.is_err() {
                 self.gone.push((at, failure));
@@ -452,13 +465,13 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         let ports = self.control.provide_memory(regions).map_err(AttachError::Placement)?;
         let lane = |(port, vector)| {
             let queue = IoQueue::new(port, Vector(vector), &limits, self.timeouts);
-            Lane::new(queue, &limits, self.registers.clone(), self.reclaimed.0.clone())
+            let (registers, clock) = (self.registers.clone(), self.platform.clock());
+            Arc::new(Lane::new(queue, &limits, registers, clock, self.reclaimed.0.clone()))
         };
         let lanes: Vec<_> = ports.into_iter().zip(0..).map(lane).collect();
-        let clock = self.platform.clock();
         let round_robin = RoundRobin::new(lanes.len() as u16);
         let (orders, events) = (self.orders.0.clone(), self.events.clone());
-        let inner = Inner { lanes, clock, limits, round_robin, orders, events };
+        let inner = Inner { lanes, limits, round_robin, orders, events };
         self.inner = Some(Arc::new(inner));
         Ok(())
     }

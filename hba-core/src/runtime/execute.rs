@@ -2,131 +2,169 @@
 
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
-use super::lane::{Lane, Submission, Urgency};
+use super::lane::{Lane, Parcel, Submission, Urgency};
 use super::observe::CommandSpan;
 use super::platform::Clock;
 use super::{Answer, ExecuteError};
-use crate::command::{Cookie, Refusal, Request};
 use crate::dma::DataBuffer;
 use crate::port::QueuePort;
 use crate::register::Registers;
-use crate::sync::{Asked, Permit, PermitTicket, Polled, Taken};
+use crate::sync::{Asked, AtDoor, Polled};
 
 /// One command; made by [`Hba::execute`](super::Hba::execute) and its like.
 ///
 /// Nothing happens before it is polled. See the [module's documentation](super) for what dropping it does in each state.
 #[must_use = "the command is sent when this is awaited"]
 pub struct Execute<'a, Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> {
-    lane: &'a Lane<Q, R, D>,
-    clock: &'a C,
+    lane: &'a Lane<Q, R, C, D>,
+    state: State,
     urgency: Urgency,
     span: CommandSpan,
-    state: State,
-    /// Stays in place until the queue takes it: a request is large, and moving it is a good part of what a command costs.
-    request: Option<Request<D>>,
-    /// The memory of a request that cannot be made.
-    refused: Option<D>,
+    /// Its place at the door of the queue, if it has one.
+    door: AtDoor,
+    parcel: Parcel<D>,
 }
 
 /// Where the command is in its life.
 enum State {
-    /// Not polled yet.
+    /// Not sent yet.
     New,
-    /// In line for a permit.
-    Waiting(PermitTicket),
-    /// Permitted; somebody was in the queue at every try so far.
-    Permitted(Permit),
-    /// The queue has the memory.
-    Sent(Asked, Permit),
+    /// At the door of the queue: somebody was in.
+    AtDoor,
+    /// In line, or with the device: what comes next comes to its place.
+    Placed(Asked),
+    /// Its turn in line has come, and somebody was in the queue.
+    Granted(Asked),
     /// It never will be sent.
-    Refused(ExecuteError),
+    Unmade,
     Ended,
 }
 
 impl<'a, Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Execute<'a, Q, R, C, D> {
     #[inline]
-    pub(super) fn new(
-        lane: &'a Lane<Q, R, D>,
-        clock: &'a C,
-        urgency: Urgency,
-        request: Result<Request<D>, (ExecuteError, D)>,
-    ) -> Self {
-        let span = CommandSpan::begin(lane.vector, &request);
-        let (state, request, refused) = match request {
-            Ok(request) => (State::New, Some(request), None),
-            Err((error, data)) => (State::Refused(error), None, Some(data)),
-        };
-        Self { lane, clock, urgency, span, state, request, refused }
+    pub(super) fn new(lane: &'a Lane<Q, R, C, D>, urgency: Urgency, parcel: Parcel<D>) -> Self {
+        let span = CommandSpan::begin(lane.vector, &parcel.request.command);
+        let door = AtDoor::default();
+        Self { lane, state: State::New, urgency, span, door, parcel }
     }
 
-    #[inline]
-    fn send(&mut self, permit: Permit, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
-        let Some(asked) = self.lane.answers.ask(cx.waker().clone()) else {
-            // There are as many places as permits.
-            return self.again(permit, cx);
-        };
-        if let Some(request) = &mut self.request {
-            request.cookie = Cookie(asked.name().into());
-        }
-        match self.lane.submit(&mut self.request, self.clock.now(), self.urgency) {
-            Submission::Sent => {
-                self.state = State::Sent(asked, permit);
-                Poll::Pending
-            }
-            Submission::Refused(reason) => {
-                self.lane.answers.withdraw(asked);
-                self.reject(permit, reason, cx)
-            }
-            Submission::Busy => {
-                self.lane.answers.withdraw(asked);
-                self.again(permit, cx)
-            }
-        }
-    }
-
-    /// Somebody is in the queue, who is there for a few hundred instructions: come again.
+    /// A command that cannot be made.
     #[cold]
-    fn again(&mut self, permit: Permit, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
-        self.state = State::Permitted(permit);
-        cx.waker().wake_by_ref();
-        Poll::Pending
+    pub(super) fn unmade(lane: &'a Lane<Q, R, C, D>, error: ExecuteError, data: D) -> Self {
+        let (door, parcel) = (AtDoor::default(), Parcel::unmade(error, data));
+        let (state, urgency, span) = (State::Unmade, Urgency::Ordinary, CommandSpan::none());
+        Self { lane, state, urgency, span, door, parcel }
     }
 
     #[cold]
-    fn reject(
+    fn poll_rest(&mut self, state: State, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+        match state {
+            State::New | State::AtDoor => self.knock(cx),
+            State::Granted(asked) => self.resume(asked, cx),
+            State::Unmade => self.reject(),
+            State::Placed(_) | State::Ended => panic!("a command was polled after it had ended"),
+        }
+    }
+
+    /// Submits as soon as nobody is in the queue.
+    fn knock(&mut self, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+        let Self { lane, door, parcel, urgency, .. } = self;
+        let waiter = || cx.waker().clone();
+        let attempt = || match lane.submit(parcel, *urgency, cx) {
+            Submission::Busy => None,
+            submission => Some(submission),
+        };
+        match lane.door.enter_or(door, waiter, attempt, Waker::wake) {
+            Some(submission) => self.enter(submission, cx),
+            None => self.stay(State::AtDoor),
+        }
+    }
+
+    /// Its turn in line has come.
+    fn resume(&mut self, asked: Asked, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+        let Self { lane, door, parcel, urgency, .. } = self;
+        let mut place = Some(asked);
+        let waiter = || cx.waker().clone();
+        let attempt = || match lane.resume(place.take()?, parcel, *urgency, cx) {
+            Ok(submission) => Some(submission),
+            Err(asked) => {
+                place = Some(asked);
+                None
+            }
+        };
+        match (lane.door.enter_or(door, waiter, attempt, Waker::wake), place) {
+            (Some(submission), _) => self.enter(submission, cx),
+            (None, Some(asked)) => self.stay(State::Granted(asked)),
+            (None, None) => unreachable!("a refused entry gives the place back"),
+        }
+    }
+
+    /// It was not sent at first.
+    #[cold]
+    fn look_again(
         &mut self,
-        permit: Permit,
-        reason: Refusal,
+        submission: Submission,
         cx: &mut Context<'_>,
     ) -> Poll<<Self as Future>::Output> {
-        // Recovery holds the slots of commands that have ended: they come back when it is over.
-        if reason == Refusal::QueueFull {
-            return self.again(permit, cx);
+        match submission {
+            Submission::Busy => self.knock(cx),
+            other => self.enter(other, cx),
         }
-        self.release(permit);
-        let request = self.request.take().expect("a refused request comes back");
-        Poll::Ready((Err(ExecuteError::Refused(reason)), request.data))
     }
 
-    /// Takes a permit, or a place in line for one.
-    #[cold]
-    fn line_up(&mut self, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
-        match self.lane.permits.take(cx.waker().clone()) {
-            Ok(Taken::Now(permit)) => return self.send(permit, cx),
-            Ok(Taken::Later(ticket)) => self.state = State::Waiting(ticket),
-            Err(_) => {
-                self.state = State::New;
+    /// It was in the queue.
+    fn enter(
+        &mut self,
+        submission: Submission,
+        cx: &mut Context<'_>,
+    ) -> Poll<<Self as Future>::Output> {
+        self.leave_door();
+        match submission {
+            Submission::Placed(asked) => self.stay(State::Placed(asked)),
+            Submission::NoPlace | Submission::Busy => {
                 cx.waker().wake_by_ref();
+                self.stay(State::New)
+            }
+            Submission::Refused => {
+                self.state = State::Ended;
+                self.reject()
             }
         }
-        Poll::Pending
+    }
+
+    fn reject(&mut self) -> Poll<<Self as Future>::Output> {
+        let (error, data) = (self.parcel.error.take(), self.parcel.request.data.take());
+        let refused = error.zip(data).expect("a refusal is told once, with the memory");
+        Poll::Ready((Err(refused.0), refused.1))
+    }
+
+    /// There was no answer at first sight.
+    #[cold]
+    fn wait(&mut self, asked: Asked, cx: &mut Context<'_>) -> Poll<<Self as Future>::Output> {
+        match self.lane.poll(asked, cx) {
+            Polled::Answer((answer, data)) => {
+                self.span.end(&answer);
+                Poll::Ready((Ok(answer), data))
+            }
+            Polled::Granted(asked) => self.resume(asked, cx),
+            Polled::Waiting(asked) => self.stay(State::Placed(asked)),
+            Polled::Soon(asked) => {
+                cx.waker().wake_by_ref();
+                self.stay(State::Placed(asked))
+            }
+        }
     }
 
     #[inline]
-    fn release(&self, permit: Permit) {
-        if let Some(next) = self.lane.permits.release(permit) {
+    fn stay(&mut self, state: State) -> Poll<<Self as Future>::Output> {
+        self.state = state;
+        Poll::Pending
+    }
+
+    fn leave_door(&mut self) {
+        if let Some(next) = self.lane.door.leave(&mut self.door) {
             next.wake();
         }
     }
@@ -140,39 +178,22 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Future
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if matches!(this.state, State::New) {
+            return match this.lane.submit(&mut this.parcel, this.urgency, cx) {
+                Submission::Placed(asked) => this.stay(State::Placed(asked)),
+                rest => this.look_again(rest, cx),
+            };
+        }
         match core::mem::replace(&mut this.state, State::Ended) {
-            State::Sent(asked, permit) => {
-                match this.lane.answers.poll(asked, || cx.waker().clone()) {
-                    Polled::Answer((answer, data)) => {
-                        this.span.end(&answer);
-                        this.release(permit);
-                        return Poll::Ready((Ok(answer), data));
-                    }
-                    Polled::Waiting(asked) => this.state = State::Sent(asked, permit),
-                    Polled::Soon(asked) => {
-                        this.state = State::Sent(asked, permit);
-                        cx.waker().wake_by_ref();
-                    }
+            State::Placed(asked) => match this.lane.ready(asked) {
+                Ok(ready) => {
+                    let (answer, data) = ready.take();
+                    this.span.end(&answer);
+                    Poll::Ready((Ok(answer), data))
                 }
-                Poll::Pending
-            }
-            State::New => match this.lane.permits.take_free() {
-                Some(permit) => this.send(permit, cx),
-                None => this.line_up(cx),
+                Err(asked) => this.wait(asked, cx),
             },
-            State::Waiting(ticket) => match this.lane.permits.poll(ticket, cx.waker().clone()) {
-                Taken::Now(permit) => this.send(permit, cx),
-                Taken::Later(ticket) => {
-                    this.state = State::Waiting(ticket);
-                    Poll::Pending
-                }
-            },
-            State::Permitted(permit) => this.send(permit, cx),
-            State::Refused(error) => {
-                let data = this.refused.take().expect("it is handed out once");
-                Poll::Ready((Err(error), data))
-            }
-            State::Ended => panic!("a command was polled after it had ended"),
+            rest => this.poll_rest(rest, cx),
         }
     }
 }
@@ -196,28 +217,12 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Drop for Execu
 impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Execute<'_, Q, R, C, D> {
     #[cold]
     fn leave(&mut self) {
-        match core::mem::replace(&mut self.state, State::Ended) {
-            State::New | State::Refused(..) | State::Ended => {}
-            State::Waiting(ticket) => {
-                let next = self.lane.permits.cancel(ticket);
-                drop(self.request.take());
-                if let Some(next) = next {
-                    next.wake();
-                }
-            }
-            State::Permitted(permit) => {
-                drop(self.request.take());
-                self.release(permit);
-            }
-            State::Sent(asked, permit) => match self.lane.answers.abandon(asked) {
-                // The device has answered: the memory is home.
-                Some((_, data)) => {
-                    self.lane.give(data);
-                    self.release(permit);
-                }
-                // Whoever takes the answer gives the permit back.
-                None => permit.leave_behind(),
-            },
+        drop(self.parcel.request.data.take());
+        if let State::Placed(asked) | State::Granted(asked) =
+            core::mem::replace(&mut self.state, State::Ended)
+        {
+            self.lane.abandon(asked);
         }
+        self.leave_door();
     }
 }

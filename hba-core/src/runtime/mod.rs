@@ -8,25 +8,24 @@
 //!
 //! ```text
 //!   task                            queue of the vector                 driver of the vector
-//!   take a permit, or wait in line
+//!   enter, or sleep at the door
 //!   take a place, waker in it
-//!   enter, submit; doorbell; leave  ---- memory is the queue's ---->    interrupt
-//!                                                                       enter, service; ack; leave
-//!   look into the place             <--- memory is home -----------     answer into the place, wake
-//!   give the permit back, wake who is first in line
+//!   submit, or line up; doorbell    ---- memory is the queue's ---->    interrupt
+//!   leave                                                               enter, service: answers into their places
+//!                                                                       ack; those in line whose turn has come
+//!   look into the place             <--- memory is home -----------     leave; wake
 //! ```
 //!
-//! Permits, places and queue entries are those of [`sync`](crate::sync): no lock, no wait, no allocation. A queue is
-//! entered by one at a time; who finds it in use asks the executor to come again. Wakers are called after the queue was
-//! left, never inside: a turn of a [`SharedQueue`](crate::sync::SharedQueue) cannot reach one.
+//! Places, the line and queue entries are those of [`sync`](crate::sync): no lock, no wait, no allocation. A queue is
+//! entered by one at a time; who finds it in use sleeps until that one has left. Wakers are called after the queue was
+//! left, never inside: a turn of a [`SharedQueue`](crate::sync::SharedQueue) moves them, and calls none.
 //!
 //! # Dropping a future
 //!
 //! | state of the command | what happens to the memory |
 //! |---|---|
 //! | not polled yet | dropped: nobody else had it |
-//! | waiting in line | dropped; the place in line is given up, and a permit that had come goes on to the next |
-//! | permitted, not accepted yet | dropped; the permit goes on to the next |
+//! | waiting in line, or at the door | dropped; a turn that had come goes on to the next |
 //! | the device has it | stays with the queue until the device is done; then reclaimed |
 //! | timed out, being aborted, or under reset | the same: recovery ends it first |
 //! | answered, not yet looked at | home already; reclaimed |
@@ -41,11 +40,14 @@
 //! first polled (unless one of them had to wait). A handle's vector is dealt out when it is made: the first has vector 0,
 //! each clone the next one in turn. [`Hba::on`] chooses.
 
+mod books;
 mod control;
+mod durable;
 mod execute;
 mod lane;
 mod observe;
 mod platform;
+mod sense;
 mod unit;
 mod vector;
 
@@ -56,7 +58,6 @@ use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use tokio_stream::wrappers::{BroadcastStream, ReceiverStream};
@@ -65,13 +66,14 @@ use tokio_stream::{Stream, StreamExt};
 pub use control::ControlDriver;
 pub use execute::Execute;
 pub use platform::{Clock, Interrupts, Platform};
+pub use sense::SenseData;
 pub use vector::VectorDriver;
 
-use crate::command::{Command, Cookie, LengthCheck, Outcome, Refusal, Request};
+use crate::command::{Command, LengthCheck, Outcome, Refusal, Request};
 use crate::control::{ControlEvent, RecoveryConfig};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::DataBuffer;
-use crate::durability::{Ended, Judgement};
+use crate::durability::{Ended, FlushConfig, FlushError, Judgement};
 use crate::host::OutOfMemory;
 use crate::limits::{Limits, LimitsReport};
 use crate::logical_unit::{AccessFault, LogicalUnit};
@@ -83,8 +85,8 @@ use crate::register::Registers;
 use crate::sync::RoundRobin;
 use crate::time::Timeout;
 use control::Order;
-use lane::{Lane, Urgency};
-use scsi_proto::{Cdb, Sense, Status};
+use lane::{Lane, Parcel, Urgency};
+use scsi_proto::{Cdb, Status};
 
 /// Completions that one pass takes.
 const BATCH: usize = 32;
@@ -146,8 +148,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> Attached<P, L,
 
 /// What the handles share.
 struct Inner<Q: QueuePort, R, C, D: DataBuffer> {
-    lanes: Vec<Lane<Q, R, D>>,
-    clock: C,
+    lanes: Vec<Arc<Lane<Q, R, C, D>>>,
     limits: Limits,
     round_robin: RoundRobin,
     orders: mpsc::Sender<Order>,
@@ -160,7 +161,21 @@ type InnerOf<P, L, D> =
 /// A handle to an adapter. Clone it for every task.
 pub struct Hba<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> {
     inner: Arc<Inner<Q, R, C, D>>,
-    vector: Vector,
+    /// The one that it sends on.
+    lane: Arc<Lane<Q, R, C, D>>,
+}
+
+impl<Q: QueuePort, R, C, D: DataBuffer> Inner<Q, R, C, D> {
+    fn lane(&self, vector: Vector) -> &Arc<Lane<Q, R, C, D>> {
+        &self.lanes[usize::from(vector.0)]
+    }
+}
+
+impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D> {
+    fn new(inner: Arc<Inner<Q, R, C, D>>, vector: Vector) -> Self {
+        let lane = Arc::clone(inner.lane(vector));
+        Self { inner, lane }
+    }
 }
 
 /// How a command ended; its memory comes beside it.
@@ -173,7 +188,7 @@ pub struct Answer {
     /// Bytes asked for and not moved.
     pub residual: u32,
     /// Sense data, a copy; empty when there is none.
-    pub sense: Bytes,
+    pub sense: SenseData,
 }
 
 impl Answer {
@@ -185,9 +200,14 @@ impl Answer {
 
     /// What is known of the effect of the command, which was `cdb`.
     pub fn judge(&self, cdb: &Cdb) -> Judgement {
+        Judgement::of(cdb, &self.ended())
+    }
+
+    /// How the command ended, with all that the device said of it.
+    pub fn ended(&self) -> Ended<'_> {
         let Self { outcome, transferred, residual, sense } = self;
         let (outcome, transferred, residual) = (*outcome, *transferred, *residual);
-        Judgement::of(cdb, &Ended { outcome, transferred, residual, sense })
+        Ended { outcome, transferred, residual, sense }
     }
 }
 
@@ -277,7 +297,7 @@ pub enum ShutdownError {
         /// Which unit.
         nexus: crate::command::Nexus,
         /// What became of the flush.
-        result: Result<Answer, ExecuteError>,
+        error: FlushError,
     },
 }
 
@@ -285,16 +305,7 @@ impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopped => f.write_str("the adapter had stopped before"),
-            Self::Flush { nexus, result: Err(error) } => {
-                write!(f, "{nexus} was not flushed: {error}")
-            }
-            Self::Flush { nexus, result: Ok(answer) } => {
-                write!(f, "{nexus} was not flushed: {}", answer.outcome)?;
-                match Sense::parse(&answer.sense) {
-                    Ok(sense) => write!(f, ", {sense:?}"),
-                    Err(_) => Ok(()),
-                }
-            }
+            Self::Flush { nexus, error } => write!(f, "{nexus} was not flushed: {error}"),
         }
     }
 }
@@ -323,12 +334,12 @@ where
         let vector = Vector(at);
         let interrupts = control.platform_mut().interrupts(vector);
         let (notes, running) = (control.note_sender(), control.running());
-        VectorDriver::new(Arc::clone(&inner), vector, interrupts, notes, running)
+        VectorDriver::new(&inner, vector, interrupts, notes, running)
     };
     let vectors = (0..inner.lanes.len() as u16).map(vector).collect();
     let reclaimed = Reclaimed(control.take_reclaimed().map(ReceiverStream::new));
     let vector = Vector(inner.round_robin.next());
-    Ok(Attached { hba: Hba { inner, vector }, vectors, control, events, reclaimed })
+    Ok(Attached { hba: Hba::new(inner, vector), vectors, control, events, reclaimed })
 }
 
 impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D> {
@@ -348,26 +359,28 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D
         data: D,
         timeout: Timeout,
     ) -> Execute<'_, Q, R, C, D> {
-        let (cookie, check) = (Cookie(0), LengthCheck::Off);
-        self.request(Request { command, data, cookie, timeout, check })
+        let parcel = Parcel::new(command, data, timeout, LengthCheck::Off);
+        Execute::new(&self.lane, Urgency::Ordinary, parcel)
     }
 
-    /// Sends a request. Its cookie is the facade's own business and is replaced.
+    /// Sends a request. Its cookie is not used.
     #[inline]
     pub fn request(&self, request: Request<D>) -> Execute<'_, Q, R, C, D> {
-        Execute::new(self.lane(), &self.inner.clock, Urgency::Ordinary, Ok(request))
+        let Request { command, data, timeout, check, .. } = request;
+        let parcel = Parcel::new(command, data, timeout, check);
+        Execute::new(&self.lane, Urgency::Ordinary, parcel)
     }
 
     /// The same adapter on a vector of choice; a number too large counts around.
     #[must_use]
     pub fn on(&self, vector: Vector) -> Self {
         let vector = Vector(vector.0 % self.vectors());
-        Self { inner: Arc::clone(&self.inner), vector }
+        Self::new(Arc::clone(&self.inner), vector)
     }
 
     /// The vector that this handle sends on.
-    pub const fn vector(&self) -> Vector {
-        self.vector
+    pub fn vector(&self) -> Vector {
+        self.lane.vector
     }
 
     /// How many vectors there are, at least one.
@@ -387,7 +400,7 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D
 
     /// Entries into queues that were refused because somebody was in, over all vectors, modulo 2^32.
     pub fn refused(&self) -> u32 {
-        self.inner.lanes.iter().fold(0, |sum, lane| sum.wrapping_add(lane.shared.refused()))
+        self.inner.lanes.iter().fold(0, |sum, lane| sum.wrapping_add(lane.refused()))
     }
 
     /// Asks for a controller reset. Commands that are out end as [`Failure::Reset`](crate::command::Failure::Reset).
@@ -417,11 +430,12 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D
         self.order(Order::Drain(done), drained).await?;
         let mut result = Ok(());
         for (unit, data) in units {
-            let request = unit.flush(data, Cookie(0));
-            let flush = Execute::new(self.lane(), &self.inner.clock, Urgency::Closing, Ok(request));
-            let (flushed, _) = flush.await;
-            if !flushed.as_ref().is_ok_and(Answer::is_done) && result.is_ok() {
-                result = Err(ShutdownError::Flush { nexus: unit.nexus, result: flushed });
+            let config = FlushConfig::default();
+            let (flushed, _) = self.flush_as(unit, data, config, Urgency::Closing).await;
+            if let Err(error) = flushed
+                && result.is_ok()
+            {
+                result = Err(ShutdownError::Flush { nexus: unit.nexus, error });
             }
         }
         let (done, stopped) = oneshot::channel();
@@ -437,22 +451,18 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D
         self.inner.orders.send(order).await.map_err(|_| ShutdownError::Stopped)?;
         answer.await.map_err(|_| ShutdownError::Stopped)
     }
-
-    fn lane(&self) -> &Lane<Q, R, D> {
-        &self.inner.lanes[usize::from(self.vector.0)]
-    }
 }
 
 impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Clone for Hba<Q, R, C, D> {
     fn clone(&self) -> Self {
         let vector = Vector(self.inner.round_robin.next());
-        Self { inner: Arc::clone(&self.inner), vector }
+        Self::new(Arc::clone(&self.inner), vector)
     }
 }
 
 impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> fmt::Debug for Hba<Q, R, C, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hba").field("vector", &self.vector).finish_non_exhaustive()
+        f.debug_struct("Hba").field("vector", &self.vector()).finish_non_exhaustive()
     }
 }
 

@@ -6,8 +6,8 @@
 //!
 //! Without the feature `tracing` the types here are empty, and so are their functions.
 
-use super::{Answer, ExecuteError};
-use crate::command::Request;
+use super::Answer;
+use crate::command::Command;
 use crate::control::ControlEvent;
 use crate::queue::Vector;
 
@@ -15,16 +15,17 @@ pub(super) use observer::{CommandSpan, ControlSpans};
 
 #[cfg(not(feature = "tracing"))]
 mod observer {
-    use super::{Answer, ControlEvent, ExecuteError, Request, Vector};
+    use super::{Answer, Command, ControlEvent, Vector};
 
     pub(in crate::runtime) struct CommandSpan;
 
     impl CommandSpan {
         #[inline]
-        pub(in crate::runtime) const fn begin<D>(
-            _: Vector,
-            _: &Result<Request<D>, (ExecuteError, D)>,
-        ) -> Self {
+        pub(in crate::runtime) const fn begin(_: Vector, _: &Command) -> Self {
+            Self
+        }
+
+        pub(in crate::runtime) const fn none() -> Self {
             Self
         }
 
@@ -50,19 +51,14 @@ mod observer {
     use tracing::field::{Empty, display};
     use tracing::{Span, info, info_span};
 
-    use super::{Answer, ControlEvent, ExecuteError, Request, Vector};
+    use super::{Answer, Command, ControlEvent, Vector};
     use crate::command::Nexus;
 
     pub(in crate::runtime) struct CommandSpan(Span);
 
     impl CommandSpan {
         #[inline]
-        pub(in crate::runtime) fn begin<D>(
-            vector: Vector,
-            request: &Result<Request<D>, (ExecuteError, D)>,
-        ) -> Self {
-            let Ok(request) = request else { return Self(Span::none()) };
-            let command = &request.command;
+        pub(in crate::runtime) fn begin(vector: Vector, command: &Command) -> Self {
             Self(info_span!(
                 "command",
                 vector = vector.0,
@@ -71,6 +67,10 @@ mod observer {
                 bytes = command.transfer.length,
                 outcome = Empty
             ))
+        }
+
+        pub(in crate::runtime) fn none() -> Self {
+            Self(Span::none())
         }
 
         #[inline]

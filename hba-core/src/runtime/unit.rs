@@ -7,8 +7,8 @@ use alloc::vec;
 
 use tokio::sync::oneshot;
 
+use super::books::BookOrder;
 use super::control::Order;
-use super::lane::Urgency;
 use super::platform::Clock;
 use super::{DiscoverError, Execute, ExecuteError, Hba};
 use crate::command::{Cookie, Request, Transfer};
@@ -48,11 +48,6 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D
         self.typed(unit.write(lba, blocks, fua, data, NONE))
     }
 
-    /// [`LogicalUnit::flush`]. Covers the writes whose futures have ended before this is first polled.
-    pub fn flush(&self, unit: &LogicalUnit, data: D) -> Execute<'_, Q, R, C, D> {
-        self.request(unit.flush(data, NONE))
-    }
-
     /// [`LogicalUnit::inquiry`].
     pub fn inquiry(&self, unit: &LogicalUnit, length: u16, data: D) -> Execute<'_, Q, R, C, D> {
         self.request(unit.inquiry(length, data, NONE))
@@ -71,8 +66,12 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Hba<Q, R, C, D
 
     #[inline]
     fn typed(&self, request: Result<Request<D>, AccessError<D>>) -> Execute<'_, Q, R, C, D> {
-        let request = request.map_err(|error| (ExecuteError::Access(error.fault), error.data));
-        Execute::new(self.lane(), &self.inner.clock, Urgency::Ordinary, request)
+        match request {
+            Ok(request) => self.request(request),
+            Err(AccessError { fault, data }) => {
+                Execute::unmade(&self.lane, ExecuteError::Access(fault), data)
+            }
+        }
     }
 }
 
@@ -92,7 +91,7 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock> Hba<Q, R, C, Data> {
         let targets = targets.await.map_err(|_| DiscoverError::Stopped)?;
         let mut discovery = Discovery::new(&targets);
         while !discovery.is_done() {
-            let now = self.inner.clock.now();
+            let now = self.lane.clock.now();
             let Some(probe) = discovery.poll_request(now) else {
                 let (answer, woken) = oneshot::channel();
                 self.tell(Order::Sleep(discovery.next_deadline().unwrap_or(now), answer)).await?;
@@ -112,9 +111,11 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock> Hba<Q, R, C, Data> {
             }
             let outcome =
                 ProbeOutcome { outcome: answer.outcome, sense: &answer.sense, data: &bytes };
-            discovery.handle_completion(id, outcome, self.inner.clock.now());
+            discovery.handle_completion(id, outcome, self.lane.clock.now());
         }
-        Ok(discovery.finish())
+        let found = discovery.finish();
+        self.tell_books(BookOrder::Discovered(found.units.clone())).await;
+        Ok(found)
     }
 
     async fn tell(&self, order: Order) -> Result<(), DiscoverError> {

@@ -1,75 +1,112 @@
 //! Where answers wait for those who asked: one place for each, all made at the start.
 #![expect(unsafe_code, reason = "a place's state says whose the answer and the waiter in it are")]
 
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
+use core::mem::MaybeUninit;
 
+use super::desk::{Claim, Desk};
 use super::planted::{Planted, is_planted, unless};
 use super::primitive::{AtomicU32, Cell, Ordering};
 
-/// The asker has the waiter, or is just changing it.
-const ASKED: u32 = 0;
+/// Nobody has the place: the desk may give it out.
+pub(super) const FREE: u32 = 0;
 /// The waiter is in the place.
-const WAITING: u32 = 1;
-/// The answerer takes the waiter out.
-const ANSWERING: u32 = 2;
+pub(super) const WAITING: u32 = 1;
+/// The asker is just changing the waiter, which it has.
+pub(super) const CHANGING: u32 = 2;
+/// The desk has taken the waiter out; the answer follows.
+pub(super) const CLAIMED: u32 = 3;
 /// The answer is in the place.
-const ANSWERED: u32 = 3;
+pub(super) const ANSWERED: u32 = 4;
 /// The asker is gone: the answer goes to nobody.
-const ABANDONED: u32 = 4;
-/// Nobody has the place.
-const FREE: u32 = 5;
+pub(super) const ABANDONED: u32 = 5;
+/// The asker may come on. The waiter was taken out.
+pub(super) const GRANTED: u32 = 6;
+/// The asker is gone that might have come on: somebody else may.
+pub(super) const FORFEITED: u32 = 7;
 
-/// No place, in the free list.
-const NO_PLACE: u32 = (1 << INDEX_BITS) - 1;
-const INDEX_BITS: u32 = 15;
+/// The end of a list of places.
+pub(super) const NO_PLACE: u32 = u32::MAX;
 
-/// Places for answers: a task asks, another answers, and either may come first.
+/// Places for answers, at least `count`: the side of those who ask, which is shared, and the side of the one who owns the
+/// desk.
 ///
-/// A place belongs to one question from [`ask`](Self::ask) until its answer is taken, by the asker
-/// ([`poll`](Self::poll), [`abandon`](Self::abandon)) or, if the asker has gone, by the answerer
-/// ([`answer`](Self::answer)): exactly one of the three gets it. Nothing allocates, waits or calls a waiter; a waiter
-/// that is to be woken is handed out.
+/// All memory is allocated here. See [`Answers`].
 ///
-/// Free places form a list whose head counts its changes, so that a slow taker never takes a place that was taken and
-/// given back meanwhile (2^17 changes would have to happen in between).
+/// # Panics
 ///
+/// If `count` is above 2^15.
+pub fn answers<T, W>(count: u16) -> (Answers<T, W>, Desk<T, W>) {
+    assert!(count <= 1 << 15, "{count} places");
+    let place = |_| Place {
+        state: AtomicU32::new(FREE),
+        next: AtomicU32::new(NO_PLACE),
+        waiter: Cell::new(MaybeUninit::uninit()),
+        answer: Cell::new(MaybeUninit::uninit()),
+    };
+    // The desk goes around by a mask.
+    let count = u32::from(count.max(1)).next_power_of_two();
+    let places = Places((0..count).map(place).collect());
+    let forfeited = Arc::new(AtomicU32::new(0));
+    let desk = Desk::new(places.clone(), Arc::clone(&forfeited));
+    (Answers { places, forfeited }, desk)
+}
+
+/// Places for answers, as those see them who ask: each has one place, and looks there.
+///
+/// The other side is a [`Desk`]. It is owned by one at a time, as part of what a [`SharedQueue`](super::SharedQueue) holds:
+/// it gives places out and puts answers in. So of the free places, the line and the answers none is fought for. What is left
+/// to agree on is one word in each place: whether the waiter in it is the asker's or the desk's, and whether the answer is
+/// there. An answer comes out exactly once: to the asker ([`poll`](Self::poll), [`abandon`](Self::abandon)) or, if that is
+/// gone, back to the desk. Nothing allocates, waits or calls a waiter; those that are to be woken are handed out.
+///
+/// ```text
+///             ask                    answer
+///   free ------------> waiting ---------------> answered --> free
+///     ^                 |   ^ \ claim           ^
+///     |           grant v   |  +---> claimed ---+ complete
+///     |                granted
+///     +----- abandoned, once the desk comes by
 /// ```
-/// use hba_core::sync::{Answered, Answers, Polled};
 ///
-/// let answers = Answers::new(1);
-/// let place = answers.ask("waker").unwrap();
-/// let name = place.name();
-/// assert_eq!(answers.answer(name, 42), Answered::Wake("waker"));
-/// let Polled::Answer(42) = answers.poll(place, || "other") else { panic!("it was answered") };
-/// ```
+/// A place that has served its turn is marked free, and the desk, which alone gives places out, comes by: there is no list
+/// of free places that several change.
 pub struct Answers<T, W> {
-    /// Low bits: the first free place; the others count changes.
-    free: AtomicU32,
-    places: Box<[Place<T, W>]>,
+    places: Places<T, W>,
+    /// Turns in line that came to somebody who is gone, as the places tell; the desk does not know yet.
+    forfeited: Arc<AtomicU32>,
 }
 
-struct Place<T, W> {
+/// The places that both sides reach.
+pub(super) struct Places<T, W>(Arc<[Place<T, W>]>);
+
+/// Two askers do not share a cache line.
+#[repr(align(64))]
+pub(super) struct Place<T, W> {
     state: AtomicU32,
-    /// The free place after this one.
+    /// The next one in line.
     next: AtomicU32,
-    answer: Cell<Option<T>>,
-    waiter: Cell<Option<W>>,
+    /// Something in WAITING.
+    waiter: Cell<MaybeUninit<W>>,
+    /// Something in ANSWERED.
+    answer: Cell<MaybeUninit<T>>,
 }
 
-// SAFETY: the answer is written by the one answerer that set ANSWERING, and taken by the asker that sees ANSWERED, or taken
-// back by that answerer where the asker left meanwhile. The waiter is the asker's in ASKED and stays so if ANSWERING comes
-// next; it is the answerer's if WAITING came before. Both only move, and each change of state is a release that the other
-// side's look acquires.
-unsafe impl<T: Send, W: Send> Sync for Answers<T, W> {}
+// SAFETY: the answer is the desk's, of which there is one that is `&mut` while it acts, until ANSWERED, and the asker's from
+// there to FREE. The waiter is the asker's in CHANGING, and the desk's after it has changed WAITING to something else; the
+// place is not given out again before the desk's call has ended, as only the desk gives places out. Where the desk leaves a
+// place to a claim, CLAIMED is what ends that. Each change of state is a release that the other side's look acquires. Both
+// values only move.
+unsafe impl<T: Send, W: Send> Sync for Place<T, W> {}
 
 /// A question that is out: the right to its answer.
 #[derive(Debug)]
 #[must_use = "a place that is neither answered nor abandoned is lost"]
-pub struct Asked(u16);
+pub struct Asked(pub(super) u16);
 
 impl Asked {
-    /// The place's name, for the answerer.
+    /// The place's name, for whoever answers.
     pub const fn name(&self) -> u16 {
         self.0
     }
@@ -85,8 +122,6 @@ pub enum Answered<T, W> {
     Seen,
     /// The asker is gone: it comes back, and the place is free.
     Unclaimed(T),
-    /// Nobody asked that.
-    Unknown(T),
 }
 
 /// What an asker sees.
@@ -95,232 +130,242 @@ pub enum Answered<T, W> {
 pub enum Polled<T> {
     /// The answer; the place is free again.
     Answer(T),
+    /// Its turn in line has come: see [`Desk::resume`].
+    Granted(Asked),
     /// Not yet. The waiter is in the place.
     Waiting(Asked),
     /// The answer is just being put in place, with a waiter of before: look again at once.
     Soon(Asked),
 }
 
+/// What there was for an asker who left.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the answer may be in here"]
+pub enum Abandoned<T> {
+    /// Nothing yet: the desk finds out when it comes by.
+    Later,
+    /// The answer.
+    Answer(T),
+    /// Its turn in line had come, which is somebody else's now: make the desk [`collect`](Desk::collect) and
+    /// [`grant`](Desk::grant).
+    PassOn,
+}
+
 impl<T, W> Answers<T, W> {
-    /// `count` places. All memory is allocated here.
+    /// The place of a question that was answered.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If `count` is above 2^14.
-    pub fn new(count: u16) -> Self {
-        assert!(count <= 1 << 14, "{count} places");
-        let place = |index: u16| Place {
-            state: AtomicU32::new(FREE),
-            next: AtomicU32::new(if index + 1 < count { u32::from(index) + 1 } else { NO_PLACE }),
-            answer: Cell::new(None),
-            waiter: Cell::new(None),
-        };
-        let first = if count == 0 { NO_PLACE } else { 0 };
-        Self { free: AtomicU32::new(first), places: (0..count).map(place).collect() }
+    /// The question, if there is no answer yet.
+    #[inline]
+    pub fn ready(&self, asked: Asked) -> Result<Ready<'_, T, W>, Asked> {
+        let place = self.place(&asked);
+        if place.state.load(Ordering::Acquire) == ANSWERED { Ok(Ready(place)) } else { Err(asked) }
     }
 
-    /// Takes a place, with a waiter in it. `None`, and the waiter dropped, when every place is taken.
-    #[inline]
-    pub fn ask(&self, waiter: W) -> Option<Asked> {
-        let mut head = self.free.load(Ordering::Acquire);
-        loop {
-            let index = head & NO_PLACE;
-            let place = self.places.get(index as usize)?;
-            let next = place.next.load(Ordering::Relaxed);
-            let new = change(head, next);
-            match self.free.compare_exchange_weak(head, new, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => {
-                    // Nobody knows of the place before the caller tells its name.
-                    place.fill(&place.waiter, waiter);
-                    place.state.store(WAITING, Ordering::Release);
-                    return Some(Asked(index as u16));
-                }
-                Err(now) => head = now,
-            }
+    /// Asks for the answer; if there is none, what `waiter` makes waits in place of the one before.
+    pub fn poll(&self, asked: Asked, waiter: impl FnOnce() -> W) -> Polled<T> {
+        let place = self.place(&asked);
+        match place.state.load(Ordering::Acquire) {
+            ANSWERED => return self.found(asked, ANSWERED),
+            GRANTED => return Polled::Granted(asked),
+            CLAIMED => return Polled::Soon(asked),
+            _ => {}
+        }
+        let waiter = waiter();
+        if let Err(now) = place.change(WAITING, CHANGING) {
+            return self.found(asked, now);
+        }
+        drop(place.take_waiter());
+        place.put_waiter(waiter);
+        let Err(now) = place.change(CHANGING, WAITING) else { return Polled::Waiting(asked) };
+        // The desk came by while the waiter was the asker's, and does not touch it.
+        drop(place.take_waiter());
+        self.found(asked, now)
+    }
+
+    fn found(&self, asked: Asked, state: u32) -> Polled<T> {
+        match state {
+            GRANTED => Polled::Granted(asked),
+            _ => self.ready(asked).map_or_else(Polled::Soon, |ready| Polled::Answer(ready.take())),
         }
     }
 
-    /// Puts an answer into its place. A name that the caller was not given, or that was answered, is a bug of the caller;
-    /// it is told and has no effect.
-    #[inline]
-    pub fn answer(&self, name: u16, answer: T) -> Answered<T, W> {
-        let Some(place) = self.places.get(usize::from(name)) else {
-            return Answered::Unknown(answer);
-        };
-        if is_planted(Planted::AnswerDoesNotClaim) {
-            place.put(&place.answer, Some(answer));
-            place.state.store(ANSWERED, Ordering::Release);
-            return Answered::Seen;
+    /// Gives the right to the answer, or the place in line, up.
+    pub fn abandon(&self, asked: Asked) -> Abandoned<T> {
+        let place = self.place(&asked);
+        let mut waiter = None;
+        if place.change(WAITING, CHANGING).is_ok() {
+            waiter = Some(place.take_waiter());
         }
-        // Whoever changes the state has what it stands for to itself: of two answers under one name, one is unknown.
         let mut state = place.state.load(Ordering::Acquire);
-        loop {
+        let left = loop {
             let next = match state {
-                WAITING | ASKED => ANSWERING,
-                ABANDONED => FREE,
-                _ => return Answered::Unknown(answer),
+                ANSWERED => {
+                    let ready = self.ready(asked);
+                    break ready.map_or(Abandoned::Later, |ready| Abandoned::Answer(ready.take()));
+                }
+                GRANTED => FORFEITED,
+                _ => ABANDONED,
             };
             match place.change(state, next) {
-                Ok(_) => break,
+                Ok(_) if next == ABANDONED => break Abandoned::Later,
+                Ok(_) if is_planted(Planted::TurnIsNotPassedOn) => break Abandoned::Later,
+                Ok(_) => {
+                    self.forfeited.fetch_add(1, Ordering::Release);
+                    break Abandoned::PassOn;
+                }
                 Err(now) => state = now,
             }
-        }
-        match state {
-            WAITING => {
-                let waiter = place.put(&place.waiter, None);
-                self.put_answer(name, place, answer, waiter)
-            }
-            ASKED => self.put_answer(name, place, answer, None),
-            _ => {
-                self.free(name);
+        };
+        drop(waiter);
+        left
+    }
+
+    /// Puts an answer into a place that the desk has claimed for it.
+    pub fn complete(&self, claim: Claim<W>, answer: T) -> Answered<T, W> {
+        let Claim { name, waiter } = claim;
+        let place = self.place(&Asked(name));
+        place.put_answer(answer);
+        match (place.change(CLAIMED, ANSWERED), waiter) {
+            (Ok(_), Some(waiter)) => Answered::Wake(waiter),
+            (Ok(_), None) => Answered::Seen,
+            (Err(_), _) => {
+                let answer = place.take_answer();
+                place.set_free();
                 Answered::Unclaimed(answer)
             }
         }
     }
 
-    /// Asks for the answer; if there is none, `waiter` waits in place of the one before.
-    #[inline]
-    pub fn poll(&self, asked: Asked, waiter: impl FnOnce() -> W) -> Polled<T> {
-        let place = &self.places[usize::from(asked.0)];
-        match place.state.load(Ordering::Acquire) {
-            ANSWERED => return self.take(asked.0),
-            ANSWERING => return Polled::Soon(asked),
-            _ => {}
-        }
-        let waiter = waiter();
-        match place.change(WAITING, ASKED) {
-            Ok(_) => {}
-            Err(ANSWERED) => return self.take(asked.0),
-            Err(_) => return Polled::Soon(asked),
-        }
-        drop(place.put(&place.waiter, Some(waiter)));
-        let Err(now) = place.change(ASKED, WAITING) else { return Polled::Waiting(asked) };
-        // The answerer came while the waiter was the asker's, and does not touch it.
-        drop(place.put(&place.waiter, None));
-        if now == ANSWERED { self.take(asked.0) } else { Polled::Soon(asked) }
-    }
-
-    /// Gives the right to the answer up. The answer, if it is there already.
-    pub fn abandon(&self, asked: Asked) -> Option<T> {
-        let place = &self.places[usize::from(asked.0)];
-        let mut waiter = None;
-        if place.change(WAITING, ASKED).is_ok() {
-            waiter = place.put(&place.waiter, None);
-        }
-        let mut state = place.state.load(Ordering::Acquire);
-        while state != ANSWERED {
-            match place.change(state, ABANDONED) {
-                Ok(_) => return None,
-                Err(now) => state = now,
-            }
-        }
-        drop(waiter);
-        match self.take(asked.0) {
-            Polled::Answer(answer) => Some(answer),
-            _ => None,
-        }
-    }
-
-    /// Takes a question back whose name was told to nobody.
-    pub fn withdraw(&self, asked: Asked) {
-        let place = &self.places[usize::from(asked.0)];
-        if place.change(WAITING, FREE).is_err() {
-            // It was told to somebody after all.
-            drop(self.abandon(asked));
-            return;
-        }
-        let waiter = place.put(&place.waiter, None);
-        self.free(asked.0);
-        drop(waiter);
+    /// Whether somebody left whose turn in line had come, and the desk does not know yet.
+    pub fn is_forfeited(&self) -> bool {
+        self.forfeited.load(Ordering::Relaxed) != 0
     }
 
     #[inline]
-    fn put_answer(
-        &self,
-        name: u16,
-        place: &Place<T, W>,
-        answer: T,
-        waiter: Option<W>,
-    ) -> Answered<T, W> {
-        place.fill(&place.answer, answer);
-        match (place.change(ANSWERING, ANSWERED), waiter) {
-            (Ok(_), Some(waiter)) => Answered::Wake(waiter),
-            (Ok(_), None) => Answered::Seen,
-            (Err(_), _) => match place.put(&place.answer, None) {
-                Some(answer) => {
-                    self.free(name);
-                    Answered::Unclaimed(answer)
-                }
-                None => Answered::Seen,
-            },
-        }
+    fn place(&self, asked: &Asked) -> &Place<T, W> {
+        &self.places.0[usize::from(asked.0)]
     }
+}
 
+/// A place with an answer in it. It stays there if this is dropped.
+#[must_use = "the answer is in here"]
+pub struct Ready<'a, T, W>(&'a Place<T, W>);
+
+impl<T, W> Ready<'_, T, W> {
+    /// The answer; then the place is free again.
     #[inline]
-    fn take(&self, name: u16) -> Polled<T> {
-        let place = &self.places[usize::from(name)];
+    pub fn take(self) -> T {
         if is_planted(Planted::PlaceIsFreedFirst) {
-            self.free(name);
-            let answer = place.put(&place.answer, None);
-            return Polled::Answer(answer.expect("it is there still"));
+            self.0.set_free();
         }
-        let answer = place.put(&place.answer, None);
-        self.free(name);
-        match answer {
-            Some(answer) => Polled::Answer(answer),
-            None => unreachable!("the state says that the answer is there"),
+        let answer = self.0.take_answer();
+        if !is_planted(Planted::PlaceIsFreedFirst) {
+            self.0.set_free();
         }
-    }
-
-    /// Puts a place that nobody can name any more into the free list.
-    #[inline]
-    fn free(&self, name: u16) {
-        let place = &self.places[usize::from(name)];
-        place.state.store(FREE, Ordering::Relaxed);
-        let mut head = self.free.load(Ordering::Acquire);
-        loop {
-            place.next.store(head & NO_PLACE, Ordering::Relaxed);
-            let new = change(head, name.into());
-            let ordering = unless(Planted::FreeIsRelaxed, Ordering::AcqRel);
-            match self.free.compare_exchange_weak(head, new, ordering, Ordering::Acquire) {
-                Ok(_) => return,
-                Err(now) => head = now,
-            }
-        }
-    }
-}
-
-/// The head of the free list after one change, with another place in front.
-#[inline]
-fn change(head: u32, first: u32) -> u32 {
-    if is_planted(Planted::FreeListHasNoGeneration) {
-        return first;
-    }
-    (head & !NO_PLACE).wrapping_add(1 << INDEX_BITS) | first
-}
-
-impl<T, W> Place<T, W> {
-    #[inline]
-    fn change(&self, from: u32, to: u32) -> Result<u32, u32> {
-        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
-    }
-
-    /// Puts something into a cell that is empty in this state; what was there nevertheless would leak.
-    #[inline]
-    fn fill<V>(&self, cell: &Cell<Option<V>>, value: V) {
-        // SAFETY: as for `put`. The memory is valid, and an old value is forgotten, not dropped.
-        cell.with_mut(|cell| unsafe { cell.write(Some(value)) });
-    }
-
-    #[inline]
-    fn put<V>(&self, cell: &Cell<Option<V>>, value: Option<V>) -> Option<V> {
-        // SAFETY: only called by the one to whom the state gives what is in the cell; see `Answers`.
-        cell.with_mut(|cell| core::mem::replace(unsafe { &mut *cell }, value))
+        answer
     }
 }
 
 impl<T, W> fmt::Debug for Answers<T, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers").field("places", &self.places.len()).finish_non_exhaustive()
+        f.debug_struct("Answers").field("places", &self.places.0.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T, W> Clone for Places<T, W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T, W> Places<T, W> {
+    #[inline]
+    pub(super) fn get(&self, index: u32) -> Option<&Place<T, W>> {
+        self.0.get(index as usize)
+    }
+
+    #[inline]
+    pub(super) fn at(&self, index: u32) -> &Place<T, W> {
+        &self.0[index as usize]
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Place<T, W>> {
+        self.0.iter()
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> u32 {
+        self.0.len() as u32
+    }
+}
+
+/// What each side calls only for what the state gives it; see the reason for `Sync`.
+impl<T, W> Place<T, W> {
+    #[inline]
+    pub(super) fn state(&self) -> u32 {
+        self.state.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(super) fn set_state(&self, state: u32) {
+        self.state.store(state, Ordering::Release);
+    }
+
+    /// The place is the desk's from here on.
+    #[inline]
+    pub(super) fn set_free(&self) {
+        self.state.store(FREE, unless(Planted::FreeIsRelaxed, Ordering::Release));
+    }
+
+    #[inline]
+    pub(super) fn change(&self, from: u32, to: u32) -> Result<u32, u32> {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(super) fn next(&self) -> u32 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_next(&self, next: u32) {
+        self.next.store(next, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn put_waiter(&self, waiter: W) {
+        // SAFETY: the cell is this side's, and empty.
+        self.waiter.with_mut(|cell| unsafe { (*cell).write(waiter) });
+    }
+
+    #[inline]
+    pub(super) fn take_waiter(&self) -> W {
+        // SAFETY: the cell is this side's, and the state of before says that it is full; from here on it is empty.
+        self.waiter.with_mut(|cell| unsafe { (*cell).assume_init_read() })
+    }
+
+    #[inline]
+    pub(super) fn put_answer(&self, answer: T) {
+        // SAFETY: the cell is this side's, and empty.
+        self.answer.with_mut(|cell| unsafe { (*cell).write(answer) });
+    }
+
+    #[inline]
+    pub(super) fn take_answer(&self) -> T {
+        // SAFETY: the cell is this side's, and full; from here on it is empty.
+        self.answer.with_mut(|cell| unsafe { (*cell).assume_init_read() })
+    }
+}
+
+/// Nobody acts any more; what still lies in a place goes with it.
+impl<T, W> Drop for Place<T, W> {
+    fn drop(&mut self) {
+        match self.state.load(Ordering::Acquire) {
+            WAITING => drop(self.take_waiter()),
+            ANSWERED => drop(self.take_answer()),
+            _ => {}
+        }
     }
 }

@@ -6,13 +6,20 @@
 //! * [`Kick`]: an interrupt handler tells a worker that there is something to look at.
 //! * [`PhaseRing`], [`ErasedRing`]: what a device posts and one reader takes; [`RingWord`] is an entry in ordinary memory.
 //! * [`mailbox`]: values from one thread to another.
-//! * [`Answers`]: where completions wait for the tasks that asked for them.
+//! * `Answers` and `Desk`: where completions wait for the tasks that asked for them. The async facade's own.
+//! * [`Door`]: where those wait who found a [`SharedQueue`] owned.
 //! * [`Permits`]: back-pressure, and a line of those who wait.
 //! * [`SharedQueue`]: a queue that several threads enter, one at a time, where a vector has no thread of its own.
 //!
 //! Nothing in here waits: no call blocks or spins for another thread.
 
+#[cfg(any(feature = "tokio", loom, shuttle))]
+#[cfg_attr(not(any(loom, shuttle)), expect(unreachable_pub, reason = "reached by models only"))]
 mod answers;
+#[cfg(any(feature = "tokio", loom, shuttle))]
+#[cfg_attr(not(any(loom, shuttle)), expect(unreachable_pub, reason = "reached by models only"))]
+mod desk;
+mod door;
 mod kick;
 mod mailbox;
 mod permits;
@@ -22,7 +29,16 @@ mod ring;
 mod round_robin;
 mod shared;
 
-pub use answers::{Answered, Answers, Asked, Polled};
+// A question belongs to the places that it is from, which no type says: not for everybody.
+#[cfg(any(loom, shuttle))]
+pub use answers::{Abandoned, Answered, Answers, Asked, Polled, Ready, answers};
+#[cfg(all(feature = "tokio", not(any(loom, shuttle))))]
+pub(crate) use answers::{Abandoned, Answered, Answers, Asked, Polled, Ready, answers};
+#[cfg(any(loom, shuttle))]
+pub use desk::{Claim, Desk, Waiters};
+#[cfg(all(feature = "tokio", not(any(loom, shuttle))))]
+pub(crate) use desk::{Claim, Desk, Waiters};
+pub use door::{AtDoor, Door};
 pub use kick::Kick;
 pub use mailbox::{Inbox, Outbox, Unposted, mailbox};
 pub use permits::{LineFull, Permit, PermitTicket, Permits, Taken};

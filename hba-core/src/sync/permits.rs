@@ -73,10 +73,9 @@ pub enum Taken {
 #[must_use = "a permit that is not released is lost"]
 pub struct Permit(());
 
-#[cfg(feature = "tokio")]
 impl Permit {
-    /// Leaves the permit to somebody else, who gives it back in its holder's place.
-    pub(crate) fn leave_behind(self) {}
+    /// A permit that was only to wake its holder is not given back.
+    pub(super) fn leave_behind(self) {}
 }
 
 /// A place in line. Not a permit yet.
@@ -194,10 +193,26 @@ impl<W> Permits<W> {
         self.pass_on()
     }
 
-    /// Gives a permit back whose holder went away and left it to somebody else.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn release_left_behind(&self) -> Option<W> {
-        self.pass_on()
+    /// How many wait at this moment.
+    pub fn waiting(&self) -> u16 {
+        let (free, _) = split(self.line.load(Ordering::Acquire));
+        free.min(0).unsigned_abs()
+    }
+
+    /// One permit more, if somebody waits for it: `None` if nobody does. Wake the waiter that comes out, if one does.
+    pub(super) fn release_to_waiting(&self) -> Option<Option<W>> {
+        let mut word = self.line.load(Ordering::Acquire);
+        loop {
+            let (free, end) = split(word);
+            if free >= 0 {
+                return None;
+            }
+            let next = join(free + 1, end);
+            match self.line.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(self.serve(self.place(end.wrapping_add_signed(free)))),
+                Err(now) => word = now,
+            }
+        }
     }
 
     #[inline]

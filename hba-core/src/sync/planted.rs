@@ -19,10 +19,14 @@ pub enum Planted {
     KickLeavesBlindly,
     /// The worker does not see what a raiser did before.
     KickIsRelaxed,
-    /// [`Answers::answer`](super::Answers::answer) writes first and claims the place then.
-    AnswerDoesNotClaim,
-    /// The list of free places does not count its changes.
-    FreeListHasNoGeneration,
+    /// [`Desk::claim`](super::Desk::claim) gives out what it has not claimed.
+    ClaimDoesNotClaim,
+    /// A place is given out without a look whether it is free.
+    PlaceIsGivenBlindly,
+    /// A turn in line that is given up goes to nobody.
+    TurnIsNotPassedOn,
+    /// Who was refused lines up before the [`Door`](super::Door) and does not try again.
+    RefusedDoesNotTryAgain,
     /// A place is free before the answer is out of it.
     PlaceIsFreedFirst,
     /// The next asker does not see that the place was cleared.

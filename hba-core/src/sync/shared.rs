@@ -8,6 +8,7 @@ use super::planted::{Planted, is_planted, unless};
 use super::primitive::{AtomicU32, Cell, Ordering, const_unless_loom};
 use crate::command::{Refusal, Rejected, Request};
 use crate::control::Action;
+use crate::durability::{Epoch as DurabilityEpoch, Sign};
 use crate::name::{CommandHandle, Cookie, Nexus, Vector};
 use crate::queue::{
     AbortTicket, Batch, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit,
@@ -162,10 +163,11 @@ impl<T> SharedQueue<T> {
         F: FnOnce(&mut T, A) -> (W, V),
     {
         const { assert!(size_of::<F>() == 0, "a turn captures nothing") };
-        let Some(owned) = self.acquire() else {
-            self.refused.fetch_add(1, Ordering::Relaxed);
+        let word = self.acquire();
+        if word & OWNED == 0 {
             return Err(Busy { input });
-        };
+        }
+        let owned = Owned { queue: self, word };
         // SAFETY: `OWNED` was clear and this call set it, so no other reference to the state exists until `owned` is
         // dropped; the reference ends before that, at the end of this call or of the unwinding.
         let (words, values) = self.state.with_mut(|state| turn(unsafe { &mut *state }, input));
@@ -204,30 +206,44 @@ impl<T> SharedQueue<T> {
         self.state.into_inner()
     }
 
-    /// `None` if somebody is in, whom this tells.
+    /// The owner word as it is from here on. Not [`OWNED`] if somebody else is in, whom this tells.
     #[inline]
-    fn acquire(&self) -> Option<Owned<'_, T>> {
+    fn acquire(&self) -> u32 {
         let mut word = self.owner.load(Ordering::Relaxed);
+        if word & (CLOSED | OWNED) == 0 && !is_planted(Planted::EnterLooksThenOwns) {
+            let next = word.wrapping_add(EPOCH) | OWNED;
+            match self.owner.compare_exchange(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return next,
+                Err(now) => word = now,
+            }
+        }
+        self.acquire_or_tell(word)
+    }
+
+    #[cold]
+    fn acquire_or_tell(&self, mut word: u32) -> u32 {
         // Each round that fails is one in which somebody else came in or went out.
         loop {
             if word & CLOSED != 0 {
-                return None;
+                break;
             }
             let owned = word & OWNED != 0;
             // A mark that an owner left behind who never left in order becomes this one's.
             let next = if owned { word | KICKED } else { word.wrapping_add(EPOCH) | OWNED };
             if is_planted(Planted::EnterLooksThenOwns) && !owned {
                 self.owner.store(next, Ordering::Release);
-                return Some(Owned { queue: self, word: next });
+                return next;
             }
             // The owner's leave must see what a refused one did before, as the next owner must see what the last one did.
             match self.owner.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed)
             {
-                Ok(_) if owned => return None,
-                Ok(_) => return Some(Owned { queue: self, word: next }),
+                Ok(_) if owned => break,
+                Ok(_) => return next,
                 Err(now) => word = now,
             }
         }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        0
     }
 }
 
@@ -264,6 +280,19 @@ impl<T> Owned<'_, T> {
     #[inline]
     fn release(self) -> u32 {
         let ordering = unless(Planted::LeaveIsRelaxed, Ordering::AcqRel);
+        // The common case: nobody came, and no mark was left behind.
+        let (word, left) = (self.word & !KICKED, self.word & !(KICKED | OWNED));
+        match self.queue.owner.compare_exchange(word, left, ordering, Ordering::Relaxed) {
+            Ok(_) => {
+                core::mem::forget(self);
+                word
+            }
+            Err(_) => self.release_to_others(ordering),
+        }
+    }
+
+    #[cold]
+    fn release_to_others(self, ordering: Ordering) -> u32 {
         let mut word = self.queue.owner.fetch_and(!(OWNED | KICKED), ordering);
         if is_planted(Planted::LeaveForgetsTheRefused) {
             word &= !KICKED;
@@ -318,7 +347,9 @@ inert!(
     RestartPermit,
     OpenPermit,
     Action,
-    Refusal
+    Refusal,
+    DurabilityEpoch,
+    Sign
 );
 impl<D> Inert for Request<D> {}
 impl<D> Inert for &mut Option<Request<D>> {}

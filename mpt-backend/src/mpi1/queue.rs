@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use hba_core::command::{Command, Failure};
 use hba_core::dma::{Coherent, DmaRegion, DmaSync, Elements, WordsMut};
 use hba_core::port::{
-    BadReply, Delivery, Detail, Message, QueuePort, Reply, Tag, Transferred, Unsendable, WireTag,
+    BadReply, Delivery, Detail, Disowned, Message, QueuePort, Reply, Tag, Transferred, Unclaimed,
+    Unsendable, WireTag,
 };
 use hba_core::register::{RegOffset, RegisterWrite};
 use hba_core::sabotage::{Sabotage, is_planted};
@@ -319,6 +320,17 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
             ReplyWord::Address(address) => self.address_reply(address),
             _ => self.unknown_type(word),
         }
+    }
+
+    /// A use of a slot that was never sent is invented. A use that has ended is not: the generation tells a late reply, also
+    /// one from before a reset.
+    #[cold]
+    fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
+        if why == Unclaimed::Ended {
+            return Disowned::Stale;
+        }
+        (self.uneasy, self.distrust) = (true, true);
+        Disowned::Bad(BadReply::UnknownTag { raw: Context::of(name).0 })
     }
 
     fn detail(&self) -> &Detail {

@@ -276,6 +276,7 @@ impl<S: DmaSync> Mpi2<S> {
             Phase::Discover => self.look_up(now, registers),
             _ => {}
         }
+        self.give_frames_back(registers);
         self.send_acknowledgement(registers);
         Turn::Return(BringUp::Serving(now + POLL))
     }

@@ -46,7 +46,8 @@ pub(super) const CONTROL_REQUESTS: u16 = 9;
 const VECTORS_MAX: u8 = 16;
 /// Most requests outstanding: SMIDs have 16 bits, and what is beyond this only costs memory.
 const REQUESTS_MAX: u16 = 30_000;
-/// Bytes of a request frame: the SCSI IO request of 96 bytes and two elements.
+/// Bytes of a request frame: the SCSI IO request of 96 bytes and two elements. Chain segments have the same size, which
+/// every controller takes, whatever more it may offer.
 pub(super) const FRAME: usize = 128;
 /// Bytes of a reply frame that are used. The longest reply that matters, IOC facts, has 68.
 pub(super) const REPLY_FRAME: usize = 128;
@@ -65,7 +66,6 @@ pub(super) struct Facts {
     high_priority: u16,
     post_depth_max: u16,
     chain_depth: u8,
-    chain_segment: usize,
     vectors: u8,
     max_targets: u16,
     pub(super) max_handle: u16,
@@ -103,10 +103,6 @@ impl Facts {
         if !(17..=(REPLY_FRAME / 4) as u8).contains(&reply_words) {
             return fact("reply frame size in words", u32::from(reply_words));
         }
-        let segment = match reply.ioc_max_chain_segment_size.get() {
-            units @ 8.. if version >= 0x0205 => usize::from(units) * 16,
-            _ => FRAME,
-        };
         Ok(Self {
             version,
             product_id: reply.product_id.get(),
@@ -115,7 +111,6 @@ impl Facts {
             high_priority,
             post_depth_max,
             chain_depth: reply.max_chain_depth,
-            chain_segment: segment.min(1024),
             vectors: reply.max_msix_vectors.max(1),
             max_targets: reply.max_targets.get().max(1),
             max_handle: reply.max_dev_handle.get(),
@@ -143,7 +138,6 @@ impl Facts {
             && later.high_priority
                 >= self.high_priority.min(u16::from(super::requests::TASK_MANAGEMENT))
             && later.post_depth_max >= self.post_depth_max
-            && later.chain_segment >= self.chain_segment
             && (later.chain_depth == 0 || later.chain_depth >= self.chain_depth)
             && later.vectors >= self.vectors
             && later.version == self.version
@@ -208,12 +202,7 @@ impl Plan {
             (false, true) => ElementKind::Bits32,
             (false, false) => ElementKind::Bits64,
         };
-        let chains = Chains::new(
-            kind,
-            facts.chain_segment,
-            config.elements_max.clamp(1, 1024),
-            facts.chain_depth,
-        );
+        let chains = Chains::new(kind, config.elements_max.clamp(1, 1024), facts.chain_depth);
         let page_size = config.page_size;
         let elements_max = u32::from(chains.elements());
         let limits = Limits {

@@ -7,9 +7,11 @@ use core::time::Duration;
 
 use hba_core::dma::{Coherent, DmaRegion, DmaSync};
 use hba_core::limits::Limits;
+use hba_core::name::Vector;
 use hba_core::port::{
-    BringUp, ControlPort, MemoryFault, MemoryPlan, Message, NoResources, Polled, PortEvent,
-    RegionPlan, Start, TaskManagement, TaskManagementId, check_memory,
+    BadReply, BringUp, ControlPort, Detail, MemoryFault, MemoryPlan, Message, Misrouted,
+    NoResources, Polled, PortEvent, RegionPlan, Start, Tag, TaskManagement, TaskManagementId,
+    check_memory,
 };
 use hba_core::register::{ALL_ONES, RegOffset, Registers};
 use hba_core::time::Instant;
@@ -20,8 +22,8 @@ use super::config::{CONTROL_REQUESTS, FRAME, Mpi2Config, Plan, REPLY_FRAME};
 use super::discover::{self, Arrivals, Discover, Next};
 use super::events::{Acknowledgements, Departures};
 use super::note::Note;
-use super::queue::{ENTRY, Mpi2Queue, QueueMemory, SENSE_STRIDE};
-use super::replies::{FreeQueue, ReplyWindow};
+use super::queue::{ENTRY, Mpi2Queue, NONSENSE, QueueMemory, SENSE_STRIDE, SUCCESS, end_of};
+use super::replies::{FreeQueue, ReplyCopy, ReplyWindow};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
 use super::reset::POLL;
 use super::tasks::Sent;
@@ -280,6 +282,7 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
         if let Some(news) = self.look_at_state(now, registers) {
             return news;
         }
+        self.give_frames_back(registers);
         self.send_acknowledgement(registers);
         self.send_removal(registers);
         self.look_up(now, registers);
@@ -295,6 +298,7 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
         let bytes = &bytes[..len];
         let Some(memory) = &self.memory else { return };
         let smid = message.words().get(2).copied().unwrap_or(u32::MAX);
+        let invented = smid != 0 && !memory.requests.is_name(smid);
         let purpose = if smid == 0 { Ok(Purpose::Events) } else { memory.requests.find(smid) };
         let handled = match purpose {
             Ok(Purpose::Events) if smid == 0 => {
@@ -326,6 +330,14 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
         };
         if let Err(bad) = handled {
             self.events.push_back(PortEvent::BadReply(bad));
+            // A request that is not out any more may be answered once more; what is never sent, or answered with another
+            // function, cannot be explained.
+            if invented {
+                self.events.push_back(PortEvent::Distrust("a reply to a request that cannot be"));
+            } else if matches!(bad, BadReply::Function { .. }) {
+                let why = "a reply of another function than its request";
+                self.events.push_back(PortEvent::Distrust(why));
+            }
         }
     }
 
@@ -368,11 +380,50 @@ impl<S: DmaSync> Mpi2<S> {
     }
 
     fn handle_note(&mut self, note: &Note<'_>, registers: &mut dyn Registers) {
-        match (note, &mut self.memory) {
-            (Note::Spent(epoch, frames), Some(memory)) => {
-                memory.free.give_back(*epoch, frames, &mut self.sync, registers);
+        let Some(memory) = &mut self.memory else { return };
+        match *note {
+            Note::Spent(epoch, frames) => {
+                if let Err(bad) = memory.free.take_back(epoch, frames) {
+                    self.events.push_back(PortEvent::BadReply(bad));
+                    let why = "a reply frame was reported on two vectors";
+                    self.events.push_back(PortEvent::Distrust(why));
+                }
+                if memory.free.runs_low() {
+                    memory.free.give_back(&mut self.sync, registers);
+                }
             }
-            _ => self.events.push_back(PortEvent::Distrust("a reply that names nothing")),
+            Note::Misrouted(epoch, smids) if memory.free.is_of(epoch) => {
+                for smid in smids {
+                    self.send_home(*smid as u16, SUCCESS);
+                }
+            }
+            Note::MisroutedReply(epoch, smid, reply) if memory.free.is_of(epoch) => {
+                let detail = end_of(&ReplyCopy::of(reply)).unwrap_or(NONSENSE);
+                self.send_home(smid, detail);
+            }
+            // From before a reset, which has ended the commands.
+            Note::Misrouted(..) | Note::MisroutedReply(..) => {}
+            Note::Distrust => {
+                self.events.push_back(PortEvent::Distrust("a reply that names nothing"));
+            }
+        }
+    }
+
+    /// The command of a SMID has ended, and not the queue that sent it was told.
+    fn send_home(&mut self, smid: u16, detail: Detail) {
+        let Some(plan) = &self.plan else { return };
+        let Some(place) = smid.checked_sub(1).filter(|place| *place < plan.commands()) else {
+            return;
+        };
+        let depth = plan.limits.queue_depth;
+        let (vector, tag) = (Vector(place / depth), Tag(place % depth));
+        self.events.push_back(PortEvent::Misrouted(Misrouted { vector, tag, detail }));
+    }
+
+    /// Every queue has had a pass since the frames that rest were reported, where one owner looks at all of them.
+    pub(super) fn give_frames_back(&mut self, registers: &mut dyn Registers) {
+        if let Some(memory) = &mut self.memory {
+            memory.free.give_back(&mut self.sync, registers);
         }
     }
 

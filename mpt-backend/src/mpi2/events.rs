@@ -170,8 +170,12 @@ impl<S: DmaSync> Mpi2<S> {
                 self.interpret_entry(&entry);
             }
         }
+        if whole {
+            return Ok(());
+        }
         // What did not fit the frame is lost: only a look at all devices finds it.
-        if whole { Ok(()) } else { Err(short) }
+        self.resurvey = true;
+        Err(short)
     }
 
     fn interpret_entry(&mut self, entry: &TopologyPhyEntry) {

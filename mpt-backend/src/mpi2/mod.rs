@@ -12,7 +12,14 @@
 //! # What vectors share
 //!
 //! Reply frames: the controller puts a frame that it took from the reply free queue on whatever vector it likes. A queue
-//! copies the frame and sends its number to Control as a message of its own; Control alone writes the reply free queue.
+//! copies the frame and sends its number to Control as a message of its own; Control alone writes the reply free queue, with its
+//! next poll. A frame that two vectors report until then costs the controller its trust; later that is not told from a new reply
+//! in the frame.
+//!
+//! Commands, where the controller tells the end of one to another vector than the one that its descriptor named: that queue
+//! sends it to Control, and Control to the queue of the SMID, which completes it and counts the detour. A SMID carries no
+//! generation: a controller that tells the same end twice, on two vectors, ends the next command of the SMID if the slot's rest
+//! is over before the second arrives.
 
 mod bring_up;
 mod config;

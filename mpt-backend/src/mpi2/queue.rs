@@ -40,11 +40,17 @@ pub struct Mpi2Queue<S = Coherent> {
     sync: S,
     post: DmaRecords<ENTRY>,
     frames: DmaRecords<FRAME>,
-    chains: DmaRegion,
+    chains: DmaRecords<FRAME>,
     sense: DmaRegion,
     replies: ReplyWindow,
     /// Copied reply frames that Control has not been told of.
     spent: Vec<u16>,
+    /// SMIDs of other queues' commands that ended well, as this queue was told; Control has not been told.
+    misrouted: Vec<u16>,
+    /// Ends of our commands that other queues were told of.
+    delivered: Vec<(Tag, Detail)>,
+    /// SMIDs of all queues' commands: 1 to this.
+    commands: u16,
     layout: Chains,
     /// The control word of a command, by [`control_place`].
     controls: [u32; 16],
@@ -66,9 +72,11 @@ pub struct Mpi2Queue<S = Coherent> {
     /// A frame of one of our commands was nonsense: said after the command's end.
     nonsense: Option<BadReply>,
     distrust: bool,
-    /// Whether any of these is to be said.
-    news: bool,
+    /// What the next entry reads when there is nothing to do: unused; while any of these is to be said, what none reads.
+    idle: u64,
     unknown: u32,
+    /// Replies to commands that had ended.
+    stale: usize,
     detail: Detail,
     message: Message,
 }
@@ -88,6 +96,12 @@ pub(super) const SENSE_STRIDE: usize = SENSE as usize;
 pub(super) const ENTRY: usize = 8;
 /// What an entry reads while it is the controller's.
 const UNUSED: u32 = u32::MAX;
+/// Replies on the wrong vector that are borne at a time.
+const MISROUTED_MAX: usize = 256;
+/// Both words of an unused entry.
+const QUIET: u64 = u64::MAX;
+/// What no unused entry reads: the type is that of a success.
+const NEWS: u64 = 0;
 /// Unknown descriptors that are borne.
 const UNKNOWN_MAX: u32 = 16;
 
@@ -98,9 +112,12 @@ impl<S: DmaSync> Mpi2Queue<S> {
             sync,
             post: DmaRecords::new(memory.post.split_at(usize::from(plan.post_depth) * ENTRY).0),
             frames: DmaRecords::new(memory.frames),
-            chains: memory.chains,
+            chains: DmaRecords::new(memory.chains),
             sense: memory.sense,
             spent: Vec::with_capacity(usize::from(plan.replies)),
+            misrouted: Vec::with_capacity(MISROUTED_MAX),
+            delivered: Vec::with_capacity(MISROUTED_MAX),
+            commands: plan.commands(),
             replies: memory.replies,
             layout: plan.chains,
             controls: controls(),
@@ -117,9 +134,10 @@ impl<S: DmaSync> Mpi2Queue<S> {
             epoch: 0,
             nonsense: None,
             distrust: false,
-            news: false,
+            idle: QUIET,
             unknown: 0,
-            detail: NO_DETAIL,
+            stale: 0,
+            detail: SUCCESS,
             message: Message::EMPTY,
         };
         queue.arm();
@@ -184,17 +202,12 @@ impl<S: DmaSync> Mpi2Queue<S> {
         flags: u32,
         elements: Elements<'_>,
     ) -> Result<u8, Unsendable> {
-        let chain = slot * self.layout.bytes();
-        let mut list = ListMemory {
-            frames: self.frames.region_mut(),
-            frame: slot * FRAME,
-            chains: &mut self.chains,
-            chain,
-        };
+        let chain = slot * self.layout.segments();
+        let (frames, chains) = (&mut self.frames, &mut self.chains);
+        let mut list = ListMemory { frames, frame: slot, chains, chain };
         let chain_offset = list.write(&self.layout, flags, elements)?;
         if chain_offset != 0 {
-            let bus = self.chains.bus().offset(chain as u64);
-            self.sync.for_device(bus, self.layout.bytes());
+            self.sync.for_device(self.chains.bus_of(chain), self.layout.bytes());
         }
         Ok(chain_offset)
     }
@@ -216,6 +229,16 @@ impl<S: DmaSync> Mpi2Queue<S> {
         (tag < self.depth).then_some(WireTag { tag: Tag(tag), generation: Generation(0) })
     }
 
+    /// The name of a SMID that is none of our tags: [`Self::name`] backwards, and no slot that there is.
+    const fn foreign_name(&self, smid: u16) -> WireTag {
+        WireTag { tag: Tag(smid.wrapping_sub(self.base)), generation: Generation(0) }
+    }
+
+    /// Whether a SMID is that of a command of some queue.
+    const fn is_command(&self, smid: u16) -> bool {
+        smid != 0 && smid <= self.commands
+    }
+
     /// The next entry as the controller counts.
     #[inline]
     fn index_at(&self) -> usize {
@@ -225,7 +248,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
     /// Counts a breach that no working controller commits; Control hears of it at the end of the pass.
     #[cold]
     fn breach(&mut self, bad: BadReply) -> Reply {
-        (self.distrust, self.news) = (true, true);
+        (self.distrust, self.idle) = (true, NEWS);
         Reply::Bad(bad)
     }
 
@@ -237,14 +260,23 @@ impl<S: DmaSync> Mpi2Queue<S> {
             return self.breach(bad);
         }
         if !self.spent.is_empty() {
-            let from = self.spent.len().saturating_sub(note::FRAMES_MAX);
+            let from = self.spent.len().saturating_sub(note::NUMBERS_MAX);
             for frame in &self.spent[from..] {
                 self.replies.forget(*frame);
             }
             self.message = note::spent(self.epoch, self.spent.drain(from..));
             return Reply::Message;
         }
-        self.news = false;
+        if !self.misrouted.is_empty() {
+            let from = self.misrouted.len().saturating_sub(note::NUMBERS_MAX);
+            self.message = note::misrouted(self.epoch, self.misrouted.drain(from..));
+            return Reply::Message;
+        }
+        if let Some((tag, detail)) = self.delivered.pop() {
+            self.detail = detail;
+            return Reply::Detail(WireTag { tag, generation: Generation(0) });
+        }
+        self.idle = QUIET;
         if core::mem::take(&mut self.distrust) {
             self.message = note::distrust();
             return Reply::Message;
@@ -259,12 +291,15 @@ impl<S: DmaSync> Mpi2Queue<S> {
             REPLY_ADDRESS => self.address_reply(smid, high),
             REPLY_SCSI_IO_SUCCESS | REPLY_FAST_PATH_SUCCESS => match self.name(smid) {
                 Some(name) => Reply::Success(name),
-                None => self.breach(BadReply::UnknownTag { raw: u32::from(smid) }),
+                // What the queue finds no slot for comes back as disowned.
+                None => Reply::Success(self.foreign_name(smid)),
             },
             _ => {
                 self.unknown += 1;
                 self.distrust |= self.unknown.is_multiple_of(UNKNOWN_MAX);
-                self.news |= self.distrust;
+                if self.distrust {
+                    self.idle = NEWS;
+                }
                 Reply::Bad(BadReply::Function { function: kind })
             }
         }
@@ -274,9 +309,12 @@ impl<S: DmaSync> Mpi2Queue<S> {
         let taken = self.replies.take(address, &mut self.sync);
         if let Ok((frame, _)) = taken {
             self.spent.push(frame);
-            self.news = true;
+            self.idle = NEWS;
         }
         let Some(name) = self.name(smid) else {
+            if self.is_command(smid) {
+                return self.misrouted_reply(smid, taken.map(|(_, copy)| copy));
+            }
             return match taken.and_then(|(_, copy)| check_message(smid, &copy)) {
                 Ok(copy) => {
                     self.message = copy.named(smid);
@@ -289,15 +327,22 @@ impl<S: DmaSync> Mpi2Queue<S> {
         match taken.and_then(|(_, copy)| end_of(&copy)) {
             Ok(detail) => self.detail = detail,
             Err(bad) => {
-                (self.nonsense, self.news) = (Some(bad), true);
-                self.detail = Detail {
-                    delivery: Delivery::Failed(Failure::BadReply),
-                    transferred: Transferred::Bytes(0),
-                    ..NO_DETAIL
-                };
+                (self.nonsense, self.idle) = (Some(bad), NEWS);
+                self.detail = NONSENSE;
             }
         }
         Reply::Detail(name)
+    }
+
+    /// The end of another queue's command goes there by way of Control.
+    fn misrouted_reply(&mut self, smid: u16, taken: Result<ReplyCopy, BadReply>) -> Reply {
+        let checked = taken.and_then(|copy| end_of(&copy).map(|_| copy));
+        let copy = checked.unwrap_or_else(|bad| {
+            (self.nonsense, self.idle) = (Some(bad), NEWS);
+            ReplyCopy::of(&[])
+        });
+        self.message = note::misrouted_reply(self.epoch, smid, &copy);
+        Reply::Message
     }
 }
 
@@ -314,7 +359,7 @@ fn check_message(smid: u16, copy: &ReplyCopy) -> Result<ReplyCopy, BadReply> {
 }
 
 /// What the frame says of how a command ended.
-fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
+pub(super) fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
     let function = copy.function();
     if !matches!(Function(function), Function::SCSI_IO_REQUEST | Function::RAID_SCSI_IO_PASSTHROUGH)
     {
@@ -327,12 +372,19 @@ fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
     Ok(judge(&reply, SENSE))
 }
 
-const NO_DETAIL: Detail = Detail {
+/// GOOD, every byte moved.
+pub(super) const SUCCESS: Detail = Detail {
     delivery: Delivery::TaskComplete,
     status: Status::GOOD,
     transferred: Transferred::All,
     sense_len: 0,
     raw_status: 0,
+};
+/// The command has ended, and nothing that the controller says of how is to be believed.
+pub(super) const NONSENSE: Detail = Detail {
+    delivery: Delivery::Failed(Failure::BadReply),
+    transferred: Transferred::Bytes(0),
+    ..SUCCESS
 };
 
 impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
@@ -367,7 +419,8 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         element: Segment,
     ) -> Option<WordWrite> {
         let (cdb, target) = (command.cdb.padded16()?, command.nexus.target);
-        if target.channel != 0 || self.layout.kind() != ElementKind::Ieee {
+        // One branch for both: neither is ever so where this is used.
+        if (self.layout.kind() != ElementKind::Ieee) | (target.channel != 0) {
             return None;
         }
         let mut words = self.frames.record_mut::<28>(name.tag.0.into());
@@ -385,8 +438,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         let Some(mut entry) = self.post.get_pair(self.at) else { return Glance::Other };
         let words = entry.load();
         if words as u32 & 0xf != u32::from(REPLY_SCSI_IO_SUCCESS) {
-            let idle = words == u64::MAX && !self.news;
-            return if idle { Glance::Empty } else { Glance::Other };
+            return if words == self.idle { Glance::Empty } else { Glance::Other };
         }
         // An entry whose second word is not written yet is not whole.
         if words >> 32 == UNUSED.into() {
@@ -410,7 +462,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         let (low, high) = (words as u32, (words >> 32) as u32);
         // The controller may write the halves one by one: an entry is whole when neither is all ones.
         if low & 0xf == u32::from(REPLY_UNUSED) || high == UNUSED {
-            return if self.news { self.report() } else { Reply::Empty };
+            return if self.idle == NEWS { self.report() } else { Reply::Empty };
         }
         hba_core::sync::observe();
         entry.store(u64::MAX);
@@ -421,11 +473,35 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     #[cold]
     fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
         if why == Unclaimed::Ended {
+            self.stale += 1;
+            // Half as many as the queue has entries: the controller posts what nobody waits for, and may have overrun it.
+            let overrun = self.stale.is_multiple_of((self.post.count() / 2).max(1));
+            self.distrust |= overrun;
+            if overrun {
+                self.idle = NEWS;
+            }
             return Disowned::Stale;
         }
-        (self.distrust, self.news) = (true, true);
-        let raw = u32::from(name.tag.0.wrapping_add(self.base));
-        Disowned::Bad(BadReply::UnknownTag { raw })
+        self.idle = NEWS;
+        let smid = name.tag.0.wrapping_add(self.base);
+        let elsewhere = why == Unclaimed::NoSlot && self.is_command(smid);
+        if elsewhere && self.misrouted.len() < MISROUTED_MAX {
+            self.misrouted.push(smid);
+            return Disowned::Elsewhere;
+        }
+        self.distrust = true;
+        Disowned::Bad(BadReply::UnknownTag { raw: u32::from(smid) })
+    }
+
+    #[cold]
+    fn deliver(&mut self, tag: Tag, detail: &Detail) {
+        self.idle = NEWS;
+        if self.delivered.len() < MISROUTED_MAX {
+            self.delivered.push((tag, *detail));
+        } else {
+            // More at once than anybody who means well; the commands end with the reset.
+            self.distrust = true;
+        }
     }
 
     fn detail(&self) -> &Detail {
@@ -460,8 +536,11 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     fn restart(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         self.spent.clear();
+        self.misrouted.clear();
+        self.delivered.clear();
         self.replies.forget_all();
-        (self.nonsense, self.distrust, self.unknown, self.news) = (None, false, 0, false);
+        (self.nonsense, self.distrust, self.idle) = (None, false, QUIET);
+        (self.unknown, self.stale) = (0, 0);
         self.arm();
     }
 }

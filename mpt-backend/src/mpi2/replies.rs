@@ -8,6 +8,7 @@ use hba_core::port::{BadReply, Message};
 use hba_core::register::{RegOffset, Registers};
 
 use super::config::REPLY_FRAME;
+use crate::status::JUDGED_WORDS;
 use crate::wire::mpi2::REPLY_FREE_HOST_INDEX;
 
 /// Words of a reply frame.
@@ -36,6 +37,18 @@ impl ReplyCopy {
             chunk.copy_from_slice(&word.to_le_bytes());
         }
         bytes
+    }
+
+    /// The words that say how a command ended.
+    pub(super) fn judged(&self) -> impl Iterator<Item = u32> {
+        self.words.into_iter().take(self.len.min(usize::from(JUDGED_WORDS)))
+    }
+
+    /// The reply whose words these are.
+    pub(super) fn of(words: &[u32]) -> Self {
+        let mut copy = Self { words: [0; REPLY_WORDS], len: words.len().min(REPLY_WORDS) };
+        copy.words.iter_mut().zip(words).for_each(|(word, given)| *word = *given);
+        copy
     }
 
     /// The message for Control. Word 2 names nothing on this wire; there it says whose reply it is.
@@ -128,11 +141,16 @@ pub(super) struct FreeQueue {
     count: u16,
     /// The life of the queues that frames come from.
     epoch: u32,
+    /// Frames that queues are done with and the controller has not got back; and the same, bit n for frame n.
+    resting: Vec<u16>,
+    rests: Vec<u64>,
 }
 
 impl FreeQueue {
     pub(super) fn new(memory: DmaRegion, depth: u16, first: u32, count: u16) -> Self {
-        Self { memory, depth, index: 0, first, count, epoch: 0 }
+        let resting = Vec::with_capacity(usize::from(count));
+        let rests = vec![0; usize::from(count).div_ceil(64)];
+        Self { memory, depth, index: 0, first, count, epoch: 0, resting, rests }
     }
 
     pub(super) fn memory(&self) -> &DmaRegion {
@@ -152,6 +170,13 @@ impl FreeQueue {
     /// The queues start over with the next restart.
     pub(super) fn begin_epoch(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
+        self.resting.clear();
+        self.rests.fill(0);
+    }
+
+    /// Whether a queue's life of this number is the present one.
+    pub(super) const fn is_of(&self, epoch: u32) -> bool {
+        self.epoch == epoch
     }
 
     /// Tells the controller how far its frames go.
@@ -160,23 +185,47 @@ impl FreeQueue {
         registers.write32(RegOffset(REPLY_FREE_HOST_INDEX), u32::from(self.index));
     }
 
-    /// Gives frames back that a queue copied in its life `epoch`; after a reset they are the controller's already.
-    pub(super) fn give_back(
-        &mut self,
-        epoch: u32,
-        frames: &[u32],
-        sync: &mut impl DmaSync,
-        registers: &mut dyn Registers,
-    ) {
+    /// Takes frames back that a queue copied in its life `epoch`; after a reset they are the controller's already. They rest
+    /// until [`Self::give_back`]: so long each queue has had its pass, and a frame that two vectors were told of shows.
+    ///
+    /// # Errors
+    ///
+    /// [`BadReply::FrameNotOwned`] for the first frame that another vector was told of, too.
+    pub(super) fn take_back(&mut self, epoch: u32, frames: &[u32]) -> Result<(), BadReply> {
         if epoch != self.epoch {
-            return;
+            return Ok(());
         }
         for frame in frames.iter().filter(|frame| **frame < u32::from(self.count)) {
+            let frame = *frame as u16;
+            let (word, bit) = (usize::from(frame) / 64, 1 << (frame % 64));
+            if self.rests[word] & bit != 0 {
+                return Err(BadReply::FrameNotOwned { raw: self.address(frame) });
+            }
+            self.rests[word] |= bit;
+            self.resting.push(frame);
+        }
+        Ok(())
+    }
+
+    /// Whether so many frames rest that the controller may soon be out of them.
+    pub(super) fn runs_low(&self) -> bool {
+        self.resting.len() > usize::from(self.count) / 2
+    }
+
+    /// Gives the frames that rest to the controller.
+    pub(super) fn give_back(&mut self, sync: &mut impl DmaSync, registers: &mut dyn Registers) {
+        if self.resting.is_empty() {
+            return;
+        }
+        for at in 0..self.resting.len() {
+            let frame = self.resting[at];
             let slot = 4 * usize::from(self.index);
-            self.memory.write_u32(slot, self.address(*frame as u16));
+            self.memory.write_u32(slot, self.address(frame));
             sync.for_device(self.memory.bus().offset(slot as u64), 4);
             self.index = if self.index + 1 == self.depth { 0 } else { self.index + 1 };
         }
+        self.resting.clear();
+        self.rests.fill(0);
         self.write_index(registers);
     }
 

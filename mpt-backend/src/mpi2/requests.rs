@@ -85,6 +85,12 @@ impl Requests {
         self.out = [false; CONTROL_REQUESTS as usize];
     }
 
+    /// Whether a SMID could be that of a request of ours, whenever.
+    pub(super) fn is_name(&self, smid: u32) -> bool {
+        let place = smid.checked_sub(u32::from(self.first));
+        place.and_then(|place| u16::try_from(place).ok()).and_then(Purpose::at).is_some()
+    }
+
     /// Which request a SMID names, if it is out.
     ///
     /// # Errors

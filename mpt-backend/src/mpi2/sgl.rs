@@ -1,6 +1,6 @@
 //! Scatter-gather lists: MPI elements for MPI 2.0, IEEE elements for MPI 2.5, chains behind either.
 
-use hba_core::dma::{BusAddr, DmaRegion, Elements, ScatterError, Segment};
+use hba_core::dma::{BusAddr, DmaRecords, Elements, PlainWalk, RecordMut, ScatterError, Segment};
 
 use super::config::FRAME;
 use crate::wire::mpi2::{IEEE_CHAIN, IEEE_END_OF_LIST};
@@ -25,11 +25,6 @@ impl ElementKind {
             Self::Ieee => 16,
         }
     }
-
-    /// Bytes in which chain offsets count.
-    const fn unit(self) -> usize {
-        if matches!(self, Self::Ieee) { 16 } else { 4 }
-    }
 }
 
 /// Where the list begins in a SCSI IO request: the field `SGL`.
@@ -39,44 +34,42 @@ pub(super) const SGL_OFFSET: usize = 96;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chains {
     kind: ElementKind,
-    /// Bytes of a segment.
-    segment: usize,
-    /// Elements in a segment; a chain element follows when another segment does.
-    in_segment: u16,
     segments: u16,
-    /// What the platform asked for.
-    wanted: u16,
+    elements: u16,
 }
 
 impl Chains {
-    /// Room for `wanted` elements, or for as many as `depth` segments of `segment` bytes hold (0: no limit).
-    pub(super) fn new(kind: ElementKind, segment: usize, wanted: u16, depth: u8) -> Self {
+    /// Room for `wanted` elements, or for as many as `depth` segments hold (0: no limit).
+    pub(super) fn new(kind: ElementKind, wanted: u16, depth: u8) -> Self {
         let size = kind.size();
-        let in_segment = (segment / size - 1).min(255 * kind.unit() / size) as u16;
-        let beyond = wanted.saturating_sub(Self::in_frame_of(kind));
-        // With a chain, the frame's last place holds the chain element.
-        let needed = if beyond == 0 { 0 } else { (beyond + 1).div_ceil(in_segment) };
+        let in_frame = ((FRAME - SGL_OFFSET) / size) as u16;
+        // Where another segment follows, the last place holds the chain element; in the frame, too.
+        let in_segment = (FRAME / size - 1) as u16;
+        let needed = match wanted.saturating_sub(in_frame) {
+            0 => 0,
+            beyond => (beyond + 1).div_ceil(in_segment),
+        };
         let segments = if depth == 0 { needed } else { needed.min(u16::from(depth)) };
-        Self { kind, segment, in_segment, segments, wanted }
-    }
-
-    const fn in_frame_of(kind: ElementKind) -> u16 {
-        ((FRAME - SGL_OFFSET) / kind.size()) as u16
+        let room = match segments {
+            0 => in_frame,
+            segments => in_frame - 1 + segments * in_segment,
+        };
+        Self { kind, segments, elements: room.min(wanted) }
     }
 
     /// Most elements of one command.
-    pub(super) fn elements(&self) -> u16 {
-        let in_frame = Self::in_frame_of(self.kind);
-        let room = match self.segments {
-            0 => in_frame,
-            segments => in_frame - 1 + segments * self.in_segment,
-        };
-        room.min(self.wanted)
+    pub(super) const fn elements(&self) -> u16 {
+        self.elements
+    }
+
+    /// Chain segments of each tag, each of the size of a frame.
+    pub(super) const fn segments(&self) -> usize {
+        self.segments as usize
     }
 
     /// Bytes of chain memory for each tag.
     pub(super) const fn bytes(&self) -> usize {
-        self.segments as usize * self.segment
+        self.segments() * FRAME
     }
 
     pub(super) const fn kind(&self) -> ElementKind {
@@ -99,61 +92,140 @@ impl Chains {
     /// Bits that end a list.
     pub(super) const fn last(&self) -> u32 {
         match self.kind {
-            ElementKind::Ieee => (IEEE_END_OF_LIST as u32) << 24,
-            _ => (SgeFlags::FINAL.0 as u32) << 24,
+            ElementKind::Ieee => Ieee::LAST,
+            _ => MPI_LAST,
         }
     }
+}
 
-    /// Bits of the element before a chain element.
-    const fn before_chain(&self) -> u32 {
-        match self.kind {
-            ElementKind::Ieee => 0,
-            _ => (SgeFlags::LAST_ELEMENT.0 as u32) << 24,
-        }
+/// What a chain element says of a segment.
+#[derive(Clone, Copy)]
+struct Next {
+    /// Bytes of it, its own chain element included.
+    length: u32,
+    /// Where that begins, in units; 0: it has none.
+    chain: u32,
+}
+
+impl Next {
+    /// A segment that is followed by another.
+    const fn full<E: Element, const PER: usize>() -> Self {
+        let bytes = PER * E::WORDS * 4;
+        Self { length: (bytes + E::WORDS * 4) as u32, chain: (bytes / E::UNIT) as u32 }
     }
 
-    /// Writes a chain element that points to `length` bytes at `to`, whose own chain element is at `next` units.
-    fn put_chain(
-        &self,
-        memory: &mut DmaRegion,
-        at: usize,
-        length: usize,
-        next: usize,
-        to: BusAddr,
-    ) {
-        let mpi = u32::from(SgeFlags::CHAIN_ELEMENT.0) << 24 | (next as u32) << 16 | length as u32;
-        match self.kind {
-            ElementKind::Bits32 => memory.write_words(at, [mpi, to.low()]),
-            ElementKind::Bits64 => {
-                let wide = u32::from(SgeFlags::ADDRESS_64.0) << 24;
-                memory.write_words(at, [mpi | wide, to.low(), to.high()]);
-            }
-            ElementKind::Ieee => {
-                let flags = u32::from(IEEE_CHAIN) << 24 | (next as u32) << 16;
-                memory.write_words(at, [to.low(), to.high(), length as u32, flags]);
-            }
-        }
-    }
-
-    /// Bytes of the next segment when `left` elements are left, its own chain element included, and where that begins in
-    /// units (0: it has none).
-    fn segment_size(&self, left: usize) -> (usize, usize) {
-        let (per, size) = (usize::from(self.in_segment), self.kind.size());
-        if left > per {
-            ((per + 1) * size, per * size / self.kind.unit())
+    /// The next segment of a list that has `left` elements left.
+    const fn of<E: Element, const PER: usize>(left: usize) -> Self {
+        if left > PER {
+            Self::full::<E, PER>()
         } else {
-            (left * size, 0)
+            Self { length: (left * E::WORDS * 4) as u32, chain: 0 }
         }
+    }
+}
+
+/// The memory that lists are written to, in pieces of 128 bytes.
+type Record<'a> = RecordMut<'a, { FRAME / 4 }>;
+
+/// How elements of one kind are written.
+trait Element {
+    /// Words of one.
+    const WORDS: usize;
+    /// Bytes in which chain offsets count.
+    const UNIT: usize;
+    /// Places in the frame.
+    const IN_FRAME: usize = (FRAME - SGL_OFFSET) / 4 / Self::WORDS;
+    /// Bits of the last one of a list.
+    const LAST: u32;
+    /// Bits of one before a chain element.
+    const BEFORE_CHAIN: u32;
+
+    /// Writes a simple element from word `at` on, with the flags of all and those of an end.
+    fn put(record: &mut Record<'_>, at: usize, flags: u32, end: u32, segment: Segment);
+    /// Writes a chain element from word `at` on.
+    fn put_chain(record: &mut Record<'_>, at: usize, to: BusAddr, next: Next);
+}
+
+struct Bits32;
+struct Bits64;
+struct Ieee;
+
+const MPI_LAST: u32 = (SgeFlags::FINAL.0 as u32) << 24;
+const MPI_BEFORE_CHAIN: u32 = (SgeFlags::LAST_ELEMENT.0 as u32) << 24;
+
+/// The first word of an MPI chain element.
+const fn mpi_chain(next: Next, width: SgeFlags) -> u32 {
+    let flags = SgeFlags::CHAIN_ELEMENT.0 | width.0;
+    (flags as u32) << 24 | next.chain << 16 | next.length
+}
+
+impl Element for Bits32 {
+    const WORDS: usize = 2;
+    const UNIT: usize = 4;
+    const LAST: u32 = MPI_LAST;
+    const BEFORE_CHAIN: u32 = MPI_BEFORE_CHAIN;
+
+    #[inline]
+    fn put(record: &mut Record<'_>, at: usize, flags: u32, end: u32, segment: Segment) {
+        record.put_at(at, flags | end | segment.len);
+        record.put_at(at + 1, segment.addr.low());
+    }
+
+    #[inline]
+    fn put_chain(record: &mut Record<'_>, at: usize, to: BusAddr, next: Next) {
+        record.put_at(at, mpi_chain(next, SgeFlags(0)));
+        record.put_at(at + 1, to.low());
+    }
+}
+
+impl Element for Bits64 {
+    const WORDS: usize = 3;
+    const UNIT: usize = 4;
+    const LAST: u32 = MPI_LAST;
+    const BEFORE_CHAIN: u32 = MPI_BEFORE_CHAIN;
+
+    #[inline]
+    fn put(record: &mut Record<'_>, at: usize, flags: u32, end: u32, segment: Segment) {
+        record.put_at(at, flags | end | segment.len);
+        record.put_at(at + 1, segment.addr.low());
+        record.put_at(at + 2, segment.addr.high());
+    }
+
+    #[inline]
+    fn put_chain(record: &mut Record<'_>, at: usize, to: BusAddr, next: Next) {
+        record.put_at(at, mpi_chain(next, SgeFlags::ADDRESS_64));
+        record.put_at(at + 1, to.low());
+        record.put_at(at + 2, to.high());
+    }
+}
+
+impl Element for Ieee {
+    const WORDS: usize = 4;
+    const UNIT: usize = 16;
+    const LAST: u32 = (IEEE_END_OF_LIST as u32) << 24;
+    const BEFORE_CHAIN: u32 = 0;
+
+    #[inline]
+    fn put(record: &mut Record<'_>, at: usize, _: u32, end: u32, segment: Segment) {
+        record.put_pair_at(at, segment.addr.raw());
+        record.put_pair_at(at + 2, u64::from(end) << 32 | u64::from(segment.len));
+    }
+
+    #[inline]
+    fn put_chain(record: &mut Record<'_>, at: usize, to: BusAddr, next: Next) {
+        let flags = u32::from(IEEE_CHAIN) << 24 | next.chain << 16;
+        record.put_pair_at(at, to.raw());
+        record.put_pair_at(at + 2, u64::from(flags) << 32 | u64::from(next.length));
     }
 }
 
 /// The memory of one command's list.
 pub(super) struct ListMemory<'a> {
-    /// The request frames, and where this command's begins.
-    pub(super) frames: &'a mut DmaRegion,
+    /// The request frames, and which is this command's.
+    pub(super) frames: &'a mut DmaRecords<FRAME>,
     pub(super) frame: usize,
-    /// The chain segments, and where this command's begin.
-    pub(super) chains: &'a mut DmaRegion,
+    /// The chain segments, and this command's first.
+    pub(super) chains: &'a mut DmaRecords<FRAME>,
     pub(super) chain: usize,
 }
 
@@ -164,134 +236,205 @@ impl ListMemory<'_> {
     /// # Errors
     ///
     /// [`ScatterError`]; what was written so far is in memory that the device does not read before the doorbell.
+    #[inline]
     pub(super) fn write(
         &mut self,
         layout: &Chains,
         flags: u32,
-        mut elements: Elements<'_>,
+        elements: Elements<'_>,
     ) -> Result<u8, ScatterError> {
-        if let Some(segments) = elements.plain().filter(|s| !s.is_empty()) {
-            let count = segments.len() as u32;
-            let mut segments = segments.iter().copied();
-            return self.write_counted(layout, flags, count, || Ok(segments.next()));
+        match layout.kind {
+            ElementKind::Ieee => self.write_kind::<Ieee, 7>(layout, flags, elements),
+            ElementKind::Bits64 => self.write_kind::<Bits64, 9>(layout, flags, elements),
+            ElementKind::Bits32 => self.write_kind::<Bits32, 15>(layout, flags, elements),
         }
-        let count = elements.count()?;
-        self.write_counted(layout, flags, count, || elements.take_next())
     }
 
-    // Once for segments as they are and once for elements that are made.
-    #[inline(always)]
-    fn write_counted(
+    /// `PER`: elements in a segment that is followed by another.
+    fn write_kind<E: Element, const PER: usize>(
         &mut self,
         layout: &Chains,
         flags: u32,
-        needed: u32,
-        mut next: impl FnMut() -> Result<Option<Segment>, ScatterError>,
+        elements: Elements<'_>,
     ) -> Result<u8, ScatterError> {
-        let permitted = u32::from(layout.elements());
+        const { assert!((PER + 1) * E::WORDS <= FRAME / 4, "they fit a record") };
+        let total = match self.write_plain::<E, PER>(layout, flags, &elements) {
+            Some(total) => total,
+            None => self.write_made::<E, PER>(layout, flags, elements)?,
+        };
+        let here = here::<E>(total);
+        let chain_at = SGL_OFFSET + here * E::WORDS * 4;
+        Ok(if here == total { 0 } else { (chain_at / E::UNIT) as u8 })
+    }
+
+    /// Writes the segments as they are and returns how many; `None` if that is not right, and then the list is not to be
+    /// used.
+    // Apart: the loop needs the registers.
+    #[inline(never)]
+    fn write_plain<E: Element, const PER: usize>(
+        &mut self,
+        layout: &Chains,
+        flags: u32,
+        elements: &Elements<'_>,
+    ) -> Option<usize> {
+        let mut walk = elements.plain_walk()?;
+        let total = walk.segments().len();
+        if total > usize::from(layout.elements()) {
+            return None;
+        }
+        let mut frame = self.frames.record_mut(self.frame);
+        if total <= E::IN_FRAME {
+            write_end::<E>(&mut frame, SGL_OFFSET / 4, flags, walk.segments(), &mut walk);
+            return walk.holds().then_some(total);
+        }
+        let (head, rest) = walk.segments().split_at(E::IN_FRAME - 1);
+        for (i, &segment) in head.iter().enumerate() {
+            if !walk.show_part(segment) {
+                return None;
+            }
+            let end = if i + 2 == E::IN_FRAME { E::BEFORE_CHAIN } else { 0 };
+            E::put(&mut frame, SGL_OFFSET / 4 + i * E::WORDS, flags, end, segment);
+        }
+        let (at, to) = (SGL_OFFSET / 4 + head.len() * E::WORDS, self.chains.bus_of(self.chain));
+        E::put_chain(&mut frame, at, to, Next::of::<E, PER>(rest.len()));
+        if walk.is_joined() {
+            self.write_chains::<E, PER, true>(layout.segments(), flags, rest, &mut walk);
+        } else {
+            self.write_chains::<E, PER, false>(layout.segments(), flags, rest, &mut walk);
+        }
+        walk.holds().then_some(total)
+    }
+
+    /// Writes the segments that the frame does not hold, at least one, until the walk fails.
+    #[inline(always)]
+    fn write_chains<E: Element, const PER: usize, const JOINED: bool>(
+        &mut self,
+        segments: usize,
+        flags: u32,
+        mut rest: &[Segment],
+        walk: &mut PlainWalk<'_>,
+    ) {
+        let mut to = self.chains.bus_of(self.chain);
+        let mut records = self.chains.run_mut(self.chain, segments);
+        let mut before: Option<Record<'_>> = None;
+        while let Some((full, after)) = rest.split_first_chunk::<PER>()
+            && !after.is_empty()
+        {
+            let Some(mut record) = records.next() else { return };
+            for (i, &segment) in full.iter().enumerate() {
+                if JOINED {
+                    walk.show_joined(segment);
+                } else if !walk.show(segment) {
+                    return;
+                }
+                let end = if i + 1 == PER { E::BEFORE_CHAIN } else { 0 };
+                E::put(&mut record, i * E::WORDS, flags, end, segment);
+            }
+            to = to.offset(FRAME as u64);
+            E::put_chain(&mut record, PER * E::WORDS, to, Next::full::<E, PER>());
+            (before, rest) = (Some(record), after);
+        }
+        // The last segment is shorter than what points to it says.
+        if let Some(mut before) = before {
+            E::put_chain(&mut before, PER * E::WORDS, to, Next::of::<E, PER>(rest.len()));
+        }
+        if let Some(mut record) = records.next() {
+            write_end::<E>(&mut record, 0, flags, rest, walk);
+        }
+    }
+
+    /// Writes elements that are made from the segments, and returns how many.
+    #[inline(never)]
+    fn write_made<E: Element, const PER: usize>(
+        &mut self,
+        layout: &Chains,
+        flags: u32,
+        mut elements: Elements<'_>,
+    ) -> Result<usize, ScatterError> {
+        let (needed, permitted) = (elements.count()?, u32::from(layout.elements()));
         if needed > permitted {
             return Err(ScatterError::TooManyElements { needed, permitted });
         }
-        let (total, size) = (needed as usize, layout.kind.size());
-        let in_frame = usize::from(Chains::in_frame_of(layout.kind));
-        let here = if total <= in_frame { total } else { in_frame - 1 };
-        let at = self.frame + SGL_OFFSET;
-        put_run(self.frames, layout, at, here, flags, here == total, &mut next)?;
-        if here == total {
-            return Ok(0);
+        let total = needed as usize;
+        let here = here::<E>(total);
+        let mut frame = self.frames.record_mut(self.frame);
+        for i in 0..here {
+            let Some(element) = elements.take_next()? else { break };
+            let end = end_of::<E>(i + 1 == here, here == total);
+            E::put(&mut frame, SGL_OFFSET / 4 + i * E::WORDS, flags, end, element);
         }
-        let chain_at = at + here * size;
-        let (length, next_chain) = layout.segment_size(total - here);
-        let to = self.chains.bus().offset(self.chain as u64);
-        layout.put_chain(self.frames, chain_at, length, next_chain, to);
-        self.write_segments(layout, flags, total - here, next)?;
-        Ok(((chain_at - self.frame) / layout.kind.unit()) as u8)
-    }
-
-    /// Writes the `left` elements that the frame does not hold.
-    #[inline(always)]
-    fn write_segments(
-        &mut self,
-        layout: &Chains,
-        flags: u32,
-        mut left: usize,
-        mut next: impl FnMut() -> Result<Option<Segment>, ScatterError>,
-    ) -> Result<(), ScatterError> {
-        let size = layout.kind.size();
-        let mut at = self.chain;
-        while left > 0 {
-            let here = left.min(usize::from(layout.in_segment));
-            put_run(self.chains, layout, at, here, flags, here == left, &mut next)?;
-            left -= here;
-            if left > 0 {
-                let (length, next_chain) = layout.segment_size(left);
-                let to = self.chains.bus().offset((at + layout.segment) as u64);
-                layout.put_chain(self.chains, at + here * size, length, next_chain, to);
+        if here < total {
+            let (at, to) = (SGL_OFFSET / 4 + here * E::WORDS, self.chains.bus_of(self.chain));
+            E::put_chain(&mut frame, at, to, Next::of::<E, PER>(total - here));
+        }
+        for i in 0..total - here {
+            let Some(element) = elements.take_next()? else { break };
+            let (segment, place, left) = (self.chain + i / PER, i % PER, total - here - i - 1);
+            let mut record = self.chains.record_mut(segment);
+            let last_here = place + 1 == PER || left == 0;
+            E::put(
+                &mut record,
+                place * E::WORDS,
+                flags,
+                end_of::<E>(last_here, left == 0),
+                element,
+            );
+            if last_here && left > 0 {
+                let next = Next::of::<E, PER>(left);
+                let to = self.chains.bus_of(segment + 1);
+                let mut record = self.chains.record_mut(segment);
+                E::put_chain(&mut record, PER * E::WORDS, to, next);
             }
-            at += layout.segment;
         }
-        Ok(())
+        Ok(total)
     }
 }
 
-/// Writes `count` simple elements from `at` on; the last one ends the list or stands before a chain element.
+/// Elements in the frame of a command that has so many: with a chain, the frame's last place holds the chain element.
+const fn here<E: Element>(total: usize) -> usize {
+    if total <= E::IN_FRAME { total } else { E::IN_FRAME - 1 }
+}
+
+/// The end bits of an element that is, or is not, the last one at its place, where the list ends or goes on elsewhere.
+const fn end_of<E: Element>(last_here: bool, list_ends: bool) -> u32 {
+    match (last_here, list_ends) {
+        (false, _) => 0,
+        (true, true) => E::LAST,
+        (true, false) => E::BEFORE_CHAIN,
+    }
+}
+
+/// Writes the `segments` that end the list from word `at` on.
 #[inline(always)]
-fn put_run(
-    memory: &mut DmaRegion,
-    layout: &Chains,
+fn write_end<E: Element>(
+    record: &mut Record<'_>,
     at: usize,
-    count: usize,
     flags: u32,
-    ends: bool,
-    next: &mut impl FnMut() -> Result<Option<Segment>, ScatterError>,
-) -> Result<(), ScatterError> {
-    let last = if ends { layout.last() } else { layout.before_chain() };
-    match layout.kind {
-        ElementKind::Ieee => put_each(at, 16, count, last, next, |at, last, e| {
-            memory.write_words(at, [e.addr.low(), e.addr.high(), e.len, last]);
-        }),
-        ElementKind::Bits64 => put_each(at, 12, count, last, next, |at, last, e| {
-            memory.write_words(at, [flags | last | e.len, e.addr.low(), e.addr.high()]);
-        }),
-        ElementKind::Bits32 => put_each(at, 8, count, last, next, |at, last, e| {
-            memory.write_words(at, [flags | last | e.len, e.addr.low()]);
-        }),
+    segments: &[Segment],
+    walk: &mut PlainWalk<'_>,
+) {
+    for (i, &segment) in segments.iter().enumerate() {
+        if !walk.show_part(segment) {
+            return;
+        }
+        let end = if i + 1 == segments.len() { E::LAST } else { 0 };
+        E::put(record, at + i * E::WORDS, flags, end, segment);
     }
-}
-
-#[inline(always)]
-fn put_each(
-    mut at: usize,
-    size: usize,
-    count: usize,
-    last: u32,
-    next: &mut impl FnMut() -> Result<Option<Segment>, ScatterError>,
-    mut put: impl FnMut(usize, u32, Segment),
-) -> Result<(), ScatterError> {
-    for _ in 1..count {
-        let Some(element) = next()? else { return Ok(()) };
-        put(at, 0, element);
-        at += size;
-    }
-    if let (true, Some(element)) = (count > 0, next()?) {
-        put(at, last, element);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
 
-    use hba_core::dma::{AddressWidth, DmaWindow, SegmentLimits};
+    use hba_core::dma::{AddressWidth, DmaRegion, DmaWindow, SegmentLimits};
 
     use super::*;
 
     const WINDOW: DmaWindow = DmaWindow::of_width(AddressWidth::BITS_64);
     const LIMITS: SegmentLimits = SegmentLimits::new(WINDOW, 0x00ff_f000, 0);
 
-    fn region(bytes: usize, bus: u64) -> DmaRegion {
-        DmaRegion::detached(bytes, BusAddr::new(bus))
+    fn region(bytes: usize, bus: u64) -> DmaRecords<FRAME> {
+        DmaRecords::new(DmaRegion::detached(bytes, BusAddr::new(bus)))
     }
 
     /// Reads a list as the controller does: elements until end of list, following chains.
@@ -301,7 +444,7 @@ mod tests {
         chains: &DmaRegion,
         chain_offset: u8,
     ) -> Vec<(u64, u32)> {
-        let (size, unit) = (kind.size(), kind.unit());
+        let (size, unit) = (kind.size(), if kind == ElementKind::Ieee { 16 } else { 4 });
         let mut found = Vec::new();
         let (mut memory, mut at, mut chain) =
             (frames, SGL_OFFSET, usize::from(chain_offset) * unit);
@@ -352,33 +495,34 @@ mod tests {
 
     #[test]
     fn every_count_of_elements_reads_back_in_order() {
-        for (kind, segment) in [
-            (ElementKind::Bits32, 128),
-            (ElementKind::Bits64, 128),
-            (ElementKind::Ieee, 128),
-            (ElementKind::Ieee, 1024),
-        ] {
-            let layout = Chains::new(kind, segment, 1024, 0);
+        for kind in [ElementKind::Bits32, ElementKind::Bits64, ElementKind::Ieee] {
+            let layout = Chains::new(kind, 1024, 0);
             assert_eq!(layout.elements(), 1024);
             let mut frames = region(FRAME, 0x1000);
             let mut chains = region(layout.bytes(), 0x8_0000);
             for count in (1..300).chain([511, 512, 513, 1023, 1024]) {
                 let at = |i: u64| Segment::new(BusAddr::new(0x10_0000 + 0x100 * i), 7);
                 let segments: Vec<_> = (0..count).map(at).collect();
-                let elements = Elements::new(&segments, 7 * count as u32, &LIMITS);
-                let mut list =
-                    ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
-                let offset = list.write(&layout, layout.flags(false), elements).expect("fits");
-                let found = walk(kind, &frames, &chains, offset);
                 let expected: Vec<_> = segments.iter().map(|s| (s.addr.raw(), s.len)).collect();
-                assert_eq!(found, expected, "{count} elements of {kind:?}");
+                // Neighbours, to be joined: the list is made and not taken as it is.
+                let mut cut = segments.clone();
+                cut[0].len = 3;
+                cut.insert(1, Segment::new(segments[0].addr.offset(3), 4));
+                for segments in [segments, cut] {
+                    let elements = Elements::new(&segments, 7 * count as u32, &LIMITS);
+                    let mut list =
+                        ListMemory { frames: &mut frames, frame: 0, chains: &mut chains, chain: 0 };
+                    let offset = list.write(&layout, layout.flags(false), elements).expect("fits");
+                    let found = walk(kind, frames.region_mut(), chains.region_mut(), offset);
+                    assert_eq!(found, expected, "{count} elements of {kind:?}");
+                }
             }
         }
     }
 
     #[test]
     fn b10_one_element_too_many_is_refused_with_both_numbers_mpi2() {
-        let layout = Chains::new(ElementKind::Ieee, 128, 257, 128);
+        let layout = Chains::new(ElementKind::Ieee, 257, 128);
         let mut frames = region(FRAME, 0x1000);
         let mut chains = region(layout.bytes(), 0x8_0000);
         let at = |i: u64| Segment::new(BusAddr::new(0x10_0000 + 0x100 * i), 1);
@@ -393,7 +537,7 @@ mod tests {
 
     #[test]
     fn a_shallow_controller_permits_fewer_elements() {
-        let layout = Chains::new(ElementKind::Ieee, 128, 1024, 2);
+        let layout = Chains::new(ElementKind::Ieee, 1024, 2);
         assert_eq!(layout.elements(), 1 + 2 * 7, "one in the frame and two segments");
     }
 }

@@ -2,12 +2,19 @@
 
 use hba_core::command::Failure;
 use hba_core::dma::{BusAddr, Coherent, DmaRegion};
-use hba_core::port::{BadReply, Delivery, Generation, QueuePort, Reply, Tag, Transferred, WireTag};
+use hba_core::name::Vector;
+use hba_core::port::{
+    BadReply, ControlPort, Delivery, Disowned, Generation, Misrouted, PortEvent, QueuePort, Reply,
+    Tag, Transferred, Unclaimed, WireTag,
+};
+use hba_core::register::{RegOffset, Registers};
+use hba_core::time::Instant;
 use zerocopy::FromZeros;
 
 use super::config::{FRAME, Facts, Mpi2Config, Plan, REPLY_FRAME};
+use super::control::Mpi2;
 use super::note::{self, Note};
-use super::queue::{ENTRY, Mpi2Queue, QueueMemory, SENSE_STRIDE};
+use super::queue::{ENTRY, Mpi2Queue, NONSENSE, QueueMemory, SENSE_STRIDE, SUCCESS};
 use super::replies::ReplyWindow;
 use crate::wire::mpi2::{IocCapabilities2, IocFactsReply2};
 
@@ -89,6 +96,12 @@ fn drain(queue: &mut Mpi2Queue) -> Vec<Reply> {
     for _ in 0..10_000 {
         match queue.next_reply() {
             Reply::Empty => return replies,
+            // As the core does with a name that it has no slot for.
+            Reply::Success(name) if name.tag.0 >= plan().limits.queue_depth => {
+                if let Disowned::Bad(bad) = queue.disown(name, Unclaimed::NoSlot) {
+                    replies.push(Reply::Bad(bad));
+                }
+            }
             reply => replies.push(reply),
         }
     }
@@ -130,11 +143,27 @@ fn f027_tag_above_max_mpi2() {
 
 #[test]
 fn f034_wrong_queue_mpi2() {
-    // Another queue's command is not ours to end: its deadline finds it.
+    // Another queue's command is not ours to end: Control takes the news there.
     let (queue, replies) = served(&[(0, base() - 1, 0), (0, base(), 0)]);
-    assert_eq!(replies[0], Reply::Bad(BadReply::UnknownTag { raw: u32::from(base()) - 1 }));
-    assert_eq!(replies[1], Reply::Success(name(0)));
-    assert!(is_distrusted(&queue));
+    assert_eq!(replies, [Reply::Success(name(0)), Reply::Message]);
+    let smid = u32::from(base()) - 1;
+    assert_eq!(Note::of(queue.message()), Some(Note::Misrouted(0, &[smid])));
+
+    let mut queue = crate::mpi2::tests::queue(&plan());
+    queue.forge(0, [1 | smid << 16, address(UNDERRUN)]);
+    assert_eq!(queue.next_reply(), Reply::Message);
+    let Some(Note::MisroutedReply(0, named, reply)) = Note::of(queue.message()) else {
+        panic!("{:?}", queue.message())
+    };
+    assert_eq!((u32::from(named), reply[3], reply[5]), (smid, 0x0045_0000, 100));
+    assert_eq!(queue.next_reply(), Reply::Message, "the frame");
+    assert_eq!(queue.next_reply(), Reply::Empty);
+
+    // Where the reply belongs it ends the command after everything that came by itself.
+    queue.deliver(Tag(3), &NONSENSE);
+    queue.forge(1, [u32::from(base()) << 16, 0]);
+    assert_eq!(drain(&mut queue), [Reply::Success(name(0)), Reply::Detail(name(3))]);
+    assert_eq!(*queue.detail(), NONSENSE);
 }
 
 #[test]
@@ -276,6 +305,77 @@ fn an_event_goes_to_control_and_its_frame_after_it() {
     let (queue, replies) = served(&[(1, 0, address(EVENT))]);
     assert_eq!(replies, [Reply::Message, Reply::Message]);
     assert_eq!(Note::of(queue.message()), Some(Note::Spent(0, &[EVENT])));
+}
+
+/// Registers that nobody reads.
+struct Nothing;
+
+impl Registers for Nothing {
+    fn read32(&mut self, _: RegOffset) -> u32 {
+        0
+    }
+
+    fn write32(&mut self, _: RegOffset, _: u32) {}
+
+    fn write64(&mut self, _: RegOffset, _: u64) {}
+}
+
+/// Control with its memory, for four vectors.
+fn control() -> Mpi2 {
+    let config = Mpi2Config { vectors: 4, whole_descriptors: true, ..Mpi2Config::default() };
+    let mut port = Mpi2::new(config);
+    port.plan = Some(plan());
+    let regions = port.memory_plan().regions.into_iter().zip(1..);
+    let regions = regions.map(|(r, at)| DmaRegion::detached(r.len, BusAddr::new(at << 24)));
+    assert_eq!(port.provide_memory(regions.collect()).expect("as planned").len(), 4);
+    port
+}
+
+/// What a queue was told of another's command goes there, and not across a reset.
+#[test]
+fn f034_wrong_queue_goes_home_mpi2() {
+    let mut port = control();
+    let depth = plan().limits.queue_depth;
+    let smids = [1, depth, depth + 1, 4 * depth, 4 * depth + 1, 0];
+    let note = note::misrouted(0, smids.into_iter());
+    port.handle_message(&note, Instant::ZERO, &mut Nothing);
+    let homes: Vec<_> = core::iter::from_fn(|| port.poll_event()).collect();
+    let places = [(0, 0), (0, depth - 1), (1, 0), (3, depth - 1)];
+    let expected = places.map(|(vector, tag)| {
+        let (vector, tag) = (Vector(vector), Tag(tag));
+        PortEvent::Misrouted(Misrouted { vector, tag, detail: SUCCESS })
+    });
+    assert_eq!(homes, expected, "and none for SMIDs that no queue has");
+    port.memory.as_mut().expect("provided").free.begin_epoch();
+    port.handle_message(&note, Instant::ZERO, &mut Nothing);
+    assert_eq!(port.poll_event(), None, "the reset has ended them");
+}
+
+/// The event of a topology list that states `stated` entries and has two, for the handles 9 and 10, which came.
+fn topology(stated: u8) -> Vec<u8> {
+    let head: [u32; 7] = [0x070c_0005, 0, 0, 0, 0, 0x1c, 0];
+    let mut bytes: Vec<u8> = head.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let mut data = [0; 20];
+    data[8] = stated;
+    for (entry, handle) in data[12..].chunks_exact_mut(4).zip([9, 10]) {
+        entry.copy_from_slice(&[handle, 0, 0x0b, 1]);
+    }
+    bytes.extend(data);
+    bytes
+}
+
+/// What a list says that did not fit its frame is not to be had: only a look at everything finds those devices.
+#[test]
+fn a_topology_list_that_is_cut_off_leads_to_a_look_at_all_devices() {
+    for (stated, cut) in [(2, false), (3, true), (255, true)] {
+        let mut port = Mpi2::new(Mpi2Config::default());
+        port.plan = Some(plan());
+        let handled = port.handle_event(&topology(stated));
+        assert_eq!(handled.is_err(), cut, "{stated}: {handled:?}");
+        assert_eq!(port.resurvey, cut, "{stated} entries");
+        assert_eq!([port.arrivals.pop(), port.arrivals.pop()], [Some(10), Some(9)], "both");
+        assert!(!port.events.iter().any(|event| matches!(event, PortEvent::Distrust(_))));
+    }
 }
 
 #[test]

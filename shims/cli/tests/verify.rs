@@ -154,7 +154,7 @@ fn a_device_error_is_told_in_words() {
     assert_eq!(
         lines.last(),
         Some(
-            &"hba: 0:0:3:0: flush: CHECK CONDITION, ABORTED COMMAND, I/O PROCESS TERMINATED (B/00/06)"
+            &"hba: flush of 0:0:3:0: writes of epochs 1 to 3 may be lost: a flush failed: ABORTED COMMAND I/O PROCESS TERMINATED"
         )
     );
     // What the flight recorder has before it: the flush that failed, its doorbell, its reply.

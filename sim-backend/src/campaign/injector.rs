@@ -7,8 +7,8 @@ use hba_core::command::{Command, Unsendable};
 use hba_core::dma::{DmaRegion, Elements};
 use hba_core::limits::Limits;
 use hba_core::port::{
-    BringUp, ControlPort, Detail, MemoryFault, MemoryPlan, Message, NoResources, Polled, PortEvent,
-    QueuePort, Reply, Start, Tag, TaskManagement, TaskManagementId, WireTag,
+    BringUp, ControlPort, Detail, Disowned, MemoryFault, MemoryPlan, Message, NoResources, Polled,
+    PortEvent, QueuePort, Reply, Start, Tag, TaskManagement, TaskManagementId, Unclaimed, WireTag,
 };
 use hba_core::register::Registers;
 use hba_core::time::Instant;
@@ -110,6 +110,14 @@ impl<Q: QueuePort> QueuePort for FaultInjector<Q> {
             return self.inner.next_reply();
         }
         reply
+    }
+
+    fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
+        self.inner.disown(name, why)
+    }
+
+    fn deliver(&mut self, tag: Tag, detail: &Detail) {
+        self.inner.deliver(tag, detail);
     }
 
     fn detail(&self) -> &Detail {

@@ -31,6 +31,8 @@ pub struct Faults {
     pub swallow_task_management: u32,
     /// This many of the next task management requests fail: response code.
     pub fail_task_management: Option<(u32, u8)>,
+    /// This many of the next commands move only the first half of their data and say nothing of it.
+    pub cut_transfers: u32,
     /// Stray words for the reply post FIFO: context replies that nobody expects, or bad addresses.
     pub stray_replies: Vec<u32>,
 }

@@ -8,7 +8,7 @@ use super::codes::IocStatus;
 use super::layout::{ScsiIoReply, ScsiIoRequest, view};
 use super::sgl::Walk;
 use super::{Mpi1Controller, Via};
-use crate::mpt::counted::take_value;
+use crate::mpt::counted::{take, take_value};
 use crate::mpt::tasks;
 use crate::scattered::Scattered;
 use crate::target::{Executed, Execution};
@@ -164,8 +164,10 @@ impl Mpi1Controller {
         let Some(task) = self.tasks.remove(index) else { return false };
         let ignores_faults = self.personality.behaviour.ignores_dma_faults;
         let len = task.segments.iter().fold(0, |sum: u32, s| sum.saturating_add(s.len));
+        let cut = self.faults.cut_transfers != 0;
         let mut data =
-            Scattered::new(&self.memory, &task.segments, len).ignoring_faults(ignores_faults);
+            Scattered::new(&self.memory, &task.segments, if cut { len / 2 } else { len })
+                .ignoring_faults(ignores_faults);
         let Some(target) = self.topology.target_mut(task.slot) else {
             self.terminate(&task, IocStatus::SCSI_DEVICE_NOT_THERE, 0);
             return true;
@@ -174,6 +176,7 @@ impl Mpi1Controller {
             Execution::Held => self.tasks.put_back(index, task),
             Execution::Done(executed) => {
                 let faulted = data.faulted();
+                let _used = len != 0 && take(&mut self.faults.cut_transfers);
                 self.complete(&task, &executed, faulted);
             }
         }

@@ -66,6 +66,8 @@ pub struct DescriptorBank {
     /// From IOC init: the frame of SMID 0, the reply post queue and its entries, the reply free queue and its slots.
     frames: u32,
     post: Ring,
+    /// The post queues of the vectors after the first.
+    others: Vec<Ring>,
     free: Ring,
     /// Where the controller takes the next free frame, and the first slot that holds none.
     taken: u32,
@@ -99,6 +101,7 @@ impl DescriptorBank {
             doorbell,
             frames: 0,
             post: Ring::default(),
+            others: Vec::new(),
             free: Ring::default(),
             taken: 0,
             freed: 0,
@@ -119,7 +122,21 @@ impl DescriptorBank {
         credits: u16,
         memory: usize,
     ) -> (Self, DescriptorAdapter<D>) {
-        let mut bank = Self::new(&facts(credits), memory);
+        Self::brought_up_with(&facts(credits), config, memory)
+    }
+
+    /// The same for a controller with these facts, up to eight vectors.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::brought_up`].
+    #[must_use]
+    pub fn brought_up_with<D: DataBuffer>(
+        facts: &IocFactsReply2,
+        config: Mpi2Config,
+        memory: usize,
+    ) -> (Self, DescriptorAdapter<D>) {
+        let mut bank = Self::new(facts, memory);
         let now = Instant::ZERO;
         let (recovery, timeouts) = (RecoveryConfig::default(), ClassTimeouts::default());
         let mut adapter = Adapter::new(Mpi2::new(config), recovery, timeouts, now);
@@ -168,16 +185,91 @@ impl DescriptorBank {
     /// If the driver has freed none.
     #[inline]
     pub fn reply(&mut self, smid: u16, reply: &[u32]) {
-        let frame = self.take_free_frame();
-        for (word, at) in reply.iter().zip((frame..).step_by(4)) {
-            self.memory.store(at, *word);
-        }
+        let frame = self.fill_frame(reply);
         self.post([u32::from(REPLY_ADDRESS) | u32::from(smid) << 16, frame]);
     }
 
     /// Posts any descriptor: what a controller that has lost its mind writes.
     pub fn forge(&mut self, low: u32, high: u32) {
         self.post([low, high]);
+    }
+
+    /// The same on a vector after the first.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such vector.
+    pub fn forge_on(&mut self, vector: usize, low: u32, high: u32) {
+        let ring = &mut self.others[vector - 1];
+        post(&self.memory, ring, [low, high]);
+    }
+
+    /// Writes a descriptor over the one `back` entries before the next, without posting anything: 0 is the next itself.
+    pub fn rewrite(&mut self, back: u32, low: u32, high: u32) {
+        let Ring { base, len, at } = self.post;
+        let at = (at + len - 8 * back) % len;
+        self.memory.store(base + at, low);
+        self.memory.store(base + at + 4, high);
+    }
+
+    /// The entry `back` entries before the next.
+    #[must_use]
+    pub fn entry(&self, back: u32) -> (u32, u32) {
+        let Ring { base, len, at } = self.post;
+        let at = (at + len - 8 * back) % len;
+        (self.memory.load(base + at), self.memory.load(base + at + 4))
+    }
+
+    /// Reply frames that are the controller's and in no reply.
+    #[must_use]
+    pub const fn frames_free(&self) -> u32 {
+        let slots = self.free.len / 4;
+        (self.freed + slots - self.taken) % slots
+    }
+
+    /// Entries of each reply post queue.
+    #[must_use]
+    pub const fn post_entries(&self) -> u32 {
+        self.post.len / 8
+    }
+
+    /// A reply frame that the driver has freed, in which `reply` is written.
+    ///
+    /// # Panics
+    ///
+    /// If the driver has freed none.
+    pub fn fill_frame(&mut self, reply: &[u32]) -> u32 {
+        let frame = self.take_free_frame();
+        self.rewrite_frame(frame, reply);
+        frame
+    }
+
+    /// Writes a reply frame, whoever's it is.
+    pub fn rewrite_frame(&mut self, frame: u32, reply: &[u32]) {
+        for (word, at) in reply.iter().zip((frame..).step_by(4)) {
+            self.memory.store(at, *word);
+        }
+    }
+
+    /// Writes sense data where the request frame says.
+    pub fn write_sense(&mut self, smid: u16, sense: &[u8]) {
+        let buffer = self.memory.load(self.frames + FRAME * u32::from(smid) + 12);
+        for (chunk, at) in sense.chunks(4).zip((buffer..).step_by(4)) {
+            let mut word = [0; 4];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.memory.store(at, u32::from_le_bytes(word));
+        }
+    }
+
+    /// The function byte of a request frame.
+    #[must_use]
+    pub fn function(&self, smid: u16) -> u8 {
+        (self.memory.load(self.frames + FRAME * u32::from(smid)) >> 24) as u8
+    }
+
+    /// From now on a message unit reset brings the controller back, which it does not otherwise.
+    pub fn take_resets(&mut self) {
+        self.doorbell.take_resets();
     }
 
     /// Writes a word of a request frame, which is not the controller's to write.
@@ -194,10 +286,7 @@ impl DescriptorBank {
 
     #[inline]
     fn post(&mut self, descriptor: [u32; 2]) {
-        let Ring { base, len, at } = self.post;
-        self.memory.store(base + at, descriptor[0]);
-        self.memory.store(base + at + 4, descriptor[1]);
-        self.post.at = if at + 8 == len { 0 } else { at + 8 };
+        post(&self.memory, &mut self.post, descriptor);
     }
 
     fn allocate(&mut self, plan: &RegionPlan) -> DmaRegion {
@@ -214,7 +303,11 @@ impl DescriptorBank {
         }
         self.frames = message[10];
         let depths = message[7];
-        self.post = Ring { base: message[12], len: 8 * (depths & 0xffff), at: 0 };
+        let len = 8 * (depths & 0xffff);
+        self.post = Ring { base: message[12], len, at: 0 };
+        let vectors = (message[5] >> 24).max(1);
+        let other = |vector| Ring { base: message[12] + vector * len, len, at: 0 };
+        self.others = (1..vectors).map(other).collect();
         self.free = Ring { base: message[14], len: 4 * (depths >> 16), at: 0 };
         self.taken = 0;
     }
@@ -235,6 +328,14 @@ impl DescriptorBank {
         reply[0] = head & 0xff00_0000 | 6 << 16;
         self.reply(smid, &reply);
     }
+}
+
+#[inline]
+fn post(memory: &Memory, ring: &mut Ring, descriptor: [u32; 2]) {
+    let Ring { base, len, at } = *ring;
+    memory.store(base + at, descriptor[0]);
+    memory.store(base + at + 4, descriptor[1]);
+    ring.at = if at + 8 == len { 0 } else { at + 8 };
 }
 
 impl Registers for DescriptorBank {

@@ -22,6 +22,8 @@ pub(super) struct DoorbellUnit {
     taken: usize,
     in_use: bool,
     interrupt: bool,
+    /// Whether a message unit reset leads to READY; if not, nothing does.
+    takes_resets: bool,
     /// What is answered to a function instead of the truth.
     forged: Option<(Function, Vec<u32>)>,
 }
@@ -36,12 +38,17 @@ impl DoorbellUnit {
             taken: 0,
             in_use: false,
             interrupt: false,
+            takes_resets: false,
             forged: None,
         }
     }
 
     pub(super) fn forge(&mut self, function: Function, reply: Vec<u32>) {
         self.forged = Some((function, reply));
+    }
+
+    pub(super) fn take_resets(&mut self) {
+        self.takes_resets = true;
     }
 
     /// The last message that came whole.
@@ -65,6 +72,10 @@ impl DoorbellUnit {
             self.expected = word >> 16 & 0xff;
             self.message.clear();
             (self.in_use, self.interrupt) = (true, true);
+        } else if self.takes_resets
+            && DoorbellFunction((word >> 24) as u8) == DoorbellFunction::MESSAGE_UNIT_RESET
+        {
+            self.state = IocState::READY;
         }
     }
 

@@ -155,7 +155,7 @@ impl ReplyFifo for BankFifo {
 
 /// Data memory at made-up addresses, for commands whose data nobody looks at.
 #[derive(Clone, Copy, Debug)]
-pub struct Pages(&'static [Segment]);
+pub struct Pages<const JOINED: bool = true>(&'static [Segment]);
 
 impl Pages {
     /// No memory.
@@ -175,6 +175,12 @@ impl Pages {
         segments[pages as usize].len = 2048;
         Self(segments.leak())
     }
+
+    /// The same pages, but they do not say that none is another's neighbour.
+    #[must_use]
+    pub fn unknown(self) -> Pages<false> {
+        Pages(self.0)
+    }
 }
 
 /// Page `i` of those of which no two are neighbours.
@@ -183,8 +189,12 @@ fn page(i: u32) -> Segment {
 }
 
 // SAFETY: the fake controller moves no data, so no memory is needed.
-unsafe impl DataBuffer for Pages {
+unsafe impl<const JOINED: bool> DataBuffer for Pages<JOINED> {
     fn segments(&self) -> &[Segment] {
         self.0
+    }
+
+    fn is_joined(&self) -> bool {
+        JOINED
     }
 }

@@ -177,6 +177,11 @@ impl RegisterBank {
         self.context_mask = 0x3ff;
     }
 
+    /// From now on a message unit reset brings the controller back, which it does not otherwise.
+    pub fn take_resets(&mut self) {
+        self.doorbell.take_resets();
+    }
+
     /// Words in the reply FIFO that the driver has not read.
     #[must_use]
     pub fn words_waiting(&self) -> usize {

@@ -101,6 +101,7 @@ impl Thread<'_> {
             Action::Restart(permit) => permit.vector(),
             Action::Open(permit) => permit.vector(),
             Action::Drain(request) => request.vector(),
+            Action::Deliver(reply) => reply.vector,
             Action::Redeem(ticket, _) => ticket.vector(),
             Action::Gone(failure) => {
                 let ends = (0..self.world.lanes.len()).map(|at| (at, Action::Gone(*failure)));
@@ -137,6 +138,7 @@ impl Thread<'_> {
                     match action {
                         Action::Restart(permit) => queue.restart(permit),
                         Action::Open(permit) => queue.open(permit),
+                        Action::Deliver(reply) => queue.deliver(&reply),
                         Action::Redeem(ticket, verdict) => {
                             return (Some(queue.redeem(ticket, verdict)), ());
                         }

@@ -94,6 +94,22 @@ impl Scene {
         self.batch.drain().map(end).collect()
     }
 
+    /// Has the controller reset; what was outstanding has ended then.
+    pub(crate) fn reset(&mut self) {
+        self.events.clear();
+        self.bank.take_resets();
+        self.adapter.request_reset(self.now);
+        for _ in 0..2_000 {
+            let _ = self.pass();
+            self.now = self.now + Duration::from_millis(50);
+            if self.events.contains(&ControlEvent::Operational) {
+                let _ = self.poll();
+                return;
+            }
+        }
+        panic!("not operational again: {:?}", self.events);
+    }
+
     /// Polls until there is nothing new.
     pub(crate) fn poll(&mut self) -> Vec<End> {
         (0..6).flat_map(|_| self.pass()).collect()

@@ -4,12 +4,12 @@ use core::time::Duration;
 use std::fs::File;
 use std::io::Write as _;
 
-use hba_core::command::Cookie;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::report::Report;
 use super::{BenchError, Plan, Request, Watcher, plot};
 use crate::args::{BenchArgs, RigArgs};
+use crate::hctl::Hctl;
 use crate::output::{Output, stderr_is_terminal};
 use crate::session::{Queues, Session, SessionConfig, SessionError, SimBehaviour, tell_trouble};
 use crate::trace::{Trace, TraceFile, wall_clock};
@@ -81,11 +81,8 @@ fn permit(rig: &RigArgs, args: &BenchArgs) -> Result<(), BenchError> {
 fn flush(session: &mut Session, plan: &Plan) -> Result<(), BenchError> {
     let units = plan.units.iter().filter(|_| plan.mode.writes());
     for unit in units {
-        let answer = session.driver().execute(unit.flush(None, Cookie(0)));
-        let (answer, _) = answer.map_err(SessionError::from)?;
-        if !answer.is_done() {
-            return Err(BenchError::flush(unit, &answer));
-        }
+        let flushed = session.driver().flush(unit).map_err(SessionError::from)?;
+        flushed.map_err(|error| BenchError::Flush { hctl: Hctl(unit.nexus), error })?;
     }
     Ok(())
 }

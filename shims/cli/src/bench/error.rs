@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use hba_core::command::{Outcome, Refusal};
 use hba_core::discovery::Discovered;
+use hba_core::durability::FlushError;
 use hba_core::host::OutOfMemory;
 use hba_core::logical_unit::{LogicalUnit, Readiness};
 use hba_core::runtime::{Answer, ExecuteError};
@@ -84,6 +85,13 @@ pub enum BenchError {
     },
     /// A command was not sent.
     Refused(Refusal),
+    /// What was written to a disk is not durable.
+    Flush {
+        /// Which.
+        hctl: Hctl,
+        /// Why not.
+        error: FlushError,
+    },
     /// A command failed.
     Command {
         /// On which disk.
@@ -130,10 +138,6 @@ impl BenchError {
     pub(super) fn command(unit: &LogicalUnit, write: bool, lba: u64, answer: &Answer) -> Self {
         let verb = if write { "write" } else { "read" };
         Self::failed(unit, format!("{verb} at block {lba}"), answer)
-    }
-
-    pub(super) fn flush(unit: &LogicalUnit, answer: &Answer) -> Self {
-        Self::failed(unit, "flush".to_owned(), answer)
     }
 
     fn failed(unit: &LogicalUnit, operation: String, answer: &Answer) -> Self {
@@ -204,6 +208,7 @@ impl fmt::Display for BenchError {
                 write!(f, "no command ended within {} s: measure longer", duration.as_secs_f64())
             }
             Self::Refused(refusal) => refusal.fmt(f),
+            Self::Flush { hctl, error } => write!(f, "flush of {hctl}: {error}"),
             Self::Command { hctl, operation, outcome, sense } => {
                 write!(f, "{hctl}: {operation}: {outcome}")?;
                 sense.as_ref().map_or(Ok(()), |sense| write!(f, ", {sense}"))

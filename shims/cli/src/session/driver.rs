@@ -4,8 +4,10 @@ use hba_core::command::{Cookie, Outcome, Request};
 use hba_core::control::ControlEvent;
 use hba_core::discovery::Discovered;
 use hba_core::dma::RegionBuffer;
+use hba_core::durability::{FlushError, Flushed};
 use hba_core::host::{Data, HostError, OutOfMemory};
 use hba_core::limits::Limits;
+use hba_core::logical_unit::LogicalUnit;
 use hba_core::queue::Vector;
 use hba_core::runtime::{Answer, ExecuteError};
 use scsi_proto::Status;
@@ -74,6 +76,13 @@ pub trait Driver {
     ///
     /// [`HostError`].
     fn execute(&mut self, request: Request<Data>) -> Result<(Answer, Data), HostError>;
+
+    /// Makes every write of a unit durable that has ended before.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Gone`] before bring-up; otherwise what became of the flush.
+    fn flush(&mut self, unit: &LogicalUnit) -> Result<Result<Flushed, FlushError>, HostError>;
 
     /// Measures, with as many threads as vectors; see [`bench`](crate::bench).
     ///

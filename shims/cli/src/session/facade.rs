@@ -11,8 +11,10 @@ use hba_core::command::Request;
 use hba_core::control::ControlEvent;
 use hba_core::discovery::Discovered;
 use hba_core::dma::RegionBuffer;
+use hba_core::durability::{FlushError, Flushed};
 use hba_core::host::{Data, HostError, OutOfMemory};
 use hba_core::limits::Limits;
+use hba_core::logical_unit::LogicalUnit;
 use hba_core::port::ControlPort;
 use hba_core::queue::Vector;
 use hba_core::runtime::{
@@ -208,6 +210,12 @@ where
         let hba = adapter.attached.hba.on(Vector(0));
         let (result, data) = adapter.run(executor, hba.request(request));
         result.map(|answer| (answer, data)).map_err(execute_error)
+    }
+
+    fn flush(&mut self, unit: &LogicalUnit) -> Result<Result<Flushed, FlushError>, HostError> {
+        let (adapter, executor) = self.adapter()?;
+        let hba = adapter.attached.hba.on(Vector(0));
+        Ok(adapter.run(executor, hba.flush(unit, None)).0)
     }
 
     fn measure(&mut self, plan: &Plan, watcher: &mut dyn Watcher) -> Result<Measured, BenchError> {

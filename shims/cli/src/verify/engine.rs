@@ -133,11 +133,8 @@ impl<'a> Engine<'a> {
     /// Flushes the whole cache of every disk.
     pub(super) fn flush_all(&mut self) -> Result<(), VerifyError> {
         for unit in self.units {
-            let answer = self.driver.execute(unit.flush(None, Cookie(0)));
-            let (answer, _) = answer.map_err(SessionError::from)?;
-            if !answer.is_done() {
-                return Err(failed(unit, "flush", &answer));
-            }
+            let flushed = self.driver.flush(unit).map_err(SessionError::from)?;
+            flushed.map_err(|error| VerifyError::Flush { hctl: Hctl(unit.nexus), error })?;
         }
         Ok(())
     }

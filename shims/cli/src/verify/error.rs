@@ -3,6 +3,7 @@
 use core::fmt;
 
 use hba_core::command::Outcome;
+use hba_core::durability::FlushError;
 use hba_core::logical_unit::{AccessFault, Readiness};
 use scsi_proto::Sense;
 
@@ -68,6 +69,13 @@ pub enum VerifyError {
         /// Why.
         fault: AccessFault,
     },
+    /// What was written to a disk is not durable.
+    Flush {
+        /// Which.
+        hctl: Hctl,
+        /// Why not.
+        error: FlushError,
+    },
     /// A command failed.
     Command {
         /// On which disk.
@@ -115,6 +123,7 @@ impl fmt::Display for VerifyError {
                 "transfers of {bytes} bytes: a block has {block_size} bytes, and the controller \
                  takes at most {transfer_max}"
             ),
+            Self::Flush { hctl, error } => write!(f, "flush of {hctl}: {error}"),
             Self::Changed { hctl } => {
                 write!(f, "{hctl} is not there or not the same after the interruption")
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hba_core::sync::{Permits, Planted, Taken};
+use hba_core::sync::{AtDoor, Door, Permits, Planted, SharedQueue, Taken};
 
 use crate::checker::{Checked, thread};
 use crate::{Bug, Scenario, Twin};
@@ -27,9 +27,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "l20 cancelled",
-        sizes: &[(2, Some(3)), (3, Some(1))],
+        sizes: &[(2, Some(3)), (3, Some(2))],
         run: one_gives_up,
         twins: &[Twin { name: "keeps what it gave up", bug: Bug::User, says: "deadlock" }],
+    },
+    Scenario {
+        name: "l20 at the door",
+        sizes: &[(2, None), (3, Some(2))],
+        run: at_the_door,
+        twins: &[Twin {
+            name: "does not try again",
+            bug: Bug::Shipped(Planted::RefusedDoesNotTryAgain),
+            says: "deadlock",
+        }],
     },
 ];
 
@@ -100,4 +110,39 @@ fn one_gives_up(waiters: usize, twin: &str) {
     wake(line.0.release(permit));
     quitter.join().unwrap();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// Everybody enters one queue, and sleeps at its door when somebody is in.
+fn at_the_door(visitors: usize, _: &str) {
+    let shared = Arc::new((SharedQueue::new(0_u32), Door::<thread::Thread>::new(4)));
+    let visit = |shared: &(SharedQueue<u32>, Door<thread::Thread>)| {
+        let mut place = AtDoor::default();
+        let attempt = || {
+            let turn = |count: &mut u32, ()| {
+                *count += 1;
+                ((), ())
+            };
+            Some(shared.0.enter((), turn).ok()?.leave().again)
+        };
+        let again = loop {
+            match shared.1.enter(&mut place, thread::current, attempt) {
+                Some(again) => break again,
+                None => thread::park(),
+            }
+        };
+        wake(shared.1.leave(&mut place));
+        if again {
+            shared.1.open(|waiter| waiter.unpark());
+        }
+    };
+    // This one only joins, of which the checker allows no wake that comes late.
+    let threads: Vec<_> = (0..visitors)
+        .map(|_| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || visit(&shared))
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let count = shared.0.enter((), |count, ()| ((), *count)).unwrap().leave().values;
+    assert_eq!(count as usize, visitors, "everybody was in once");
 }

@@ -1,0 +1,79 @@
+//! Ends of commands: status, counts, and what contradicts them.
+
+use hba_core::command::{Failure, Outcome, Transfer};
+use scsi_proto::Status;
+
+use crate::{GOOD, PAGE, Rig, read_reply};
+
+#[test]
+fn f059_sense_valid_zero_mpi2() {
+    for sense in 0..8 {
+        let (_, outcome, _, _, bytes) = read_reply(0x0000_0102, 0, sense);
+        assert_eq!(outcome, Outcome::Status(Status::CHECK_CONDITION), "never success");
+        assert_eq!(bytes, sense as usize);
+    }
+}
+
+#[test]
+fn f060_autosense_failed_mpi2() {
+    let (_, outcome, ..) = read_reply(0x0000_0202, PAGE, 18);
+    assert_ne!(outcome, GOOD);
+    let (_, outcome, ..) = read_reply(0x0000_0200, PAGE, 0);
+    assert_ne!(outcome, GOOD, "autosense failed with status good");
+}
+
+#[test]
+fn f061_count_above_request_mpi2() {
+    let (_, outcome, moved, residual, _) = read_reply(0x0045_0000, PAGE + 1, 0);
+    assert_eq!(outcome, Outcome::Failed(Failure::Overrun));
+    assert_eq!((moved, residual), (PAGE, 0), "clamped");
+}
+
+#[test]
+fn f062_count_short_read_mpi2() {
+    let ended = read_reply(0x0045_0000, 512, 0);
+    assert_eq!(ended, (1, GOOD, 512, PAGE - 512, 0), "short, with the exact residual");
+}
+
+#[test]
+fn f063_count_short_write_mpi2() {
+    let ended = Rig::new().reply(Transfer::to_device(PAGE), 0x0045_0000, 512, 0);
+    assert_eq!(ended, (1, GOOD, 512, PAGE - 512, 0), "short, and never without its residual");
+}
+
+#[test]
+fn f064_overrun_good_mpi2() {
+    let (_, outcome, ..) = read_reply(0x0044_0000, PAGE, 0);
+    assert_eq!(outcome, Outcome::Failed(Failure::Overrun));
+}
+
+#[test]
+fn f065_residual_mismatch_mpi2() {
+    let (_, whole, _, residual, _) = read_reply(0x0049_0000, PAGE, 0);
+    assert_eq!((whole, residual), (GOOD, 0), "enough moved: the status decides");
+    let (_, outcome, moved, residual, _) = read_reply(0x0049_0000, 512, 0);
+    assert!(outcome != GOOD || residual > 0, "never silent");
+    assert_eq!(moved + residual, PAGE);
+}
+
+#[test]
+fn f066_status_reserved_mpi2() {
+    for status in [0x0000_0055, 0x7777_0000, 0x0043_0000 | 0x55] {
+        let (_, outcome, ..) = read_reply(status, PAGE, 0);
+        assert!(matches!(outcome, Outcome::Failed(_)), "{status:#x}: {outcome:?}");
+    }
+}
+
+#[test]
+fn f068_loginfo_only_mpi2() {
+    let ended = read_reply(0x8000_0000, PAGE, 0);
+    assert_eq!(ended, (1, GOOD, PAGE, 0, 0), "log information is not a failure");
+}
+
+#[test]
+fn f069_protection_error_mpi2() {
+    for status in [0x004d_0000, 0x004e_0000, 0x004f_0000] {
+        let (_, outcome, ..) = read_reply(status, PAGE, 0);
+        assert!(matches!(outcome, Outcome::Failed(_)), "{status:#x}: {outcome:?}");
+    }
+}
