@@ -118,6 +118,16 @@ fn a_controller_that_is_reset_too_often_is_given_up() {
 }
 
 #[test]
+fn a_controller_whose_last_reset_fails_is_given_up() {
+    let write = Operation { kind: Kind::Write, unit: 0, lba: 3, blocks: 2, vector: 0 };
+    let options = Options { resets: 1, ..Options::default() };
+    let at = |fault, count| Entry { site: Site::Submit, nth: 5, fault, unit: 0, count };
+    let schedule = vec![at(Fault::Reset, 1), at(Fault::Freeze, 60_000)];
+    let plan = Plan { seed: 1, options, operations: vec![write; 60], schedule };
+    assert_eq!(passes(&plan).tally.reached(Sometimes::GivenUp), 1);
+}
+
+#[test]
 fn batteries_fail_and_what_was_flushed_is_there() {
     let mut failed = 0;
     for seed in 0..60 {
