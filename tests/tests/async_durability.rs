@@ -185,6 +185,21 @@ fn p04_a_failed_flush_is_not_forgotten_by_a_good_one_of_the_facade() {
     assert_eq!(world.flush(), Ok(FlushedBy::Device), "having been told counts as acknowledged");
 }
 
+/// The task that gets the unit attention writes at once, before Control has had a turn. Nothing was cached when power went.
+#[test]
+fn a_write_after_the_report_of_lost_power_is_none_of_the_lost() {
+    let mut world = World::new();
+    world.write(0, 0, 1);
+    assert_eq!(world.flush(), Ok(FlushedBy::Device));
+    world.blink();
+    let (hba, unit) = (world.hba.on(Vector(0)), world.unit.clone());
+    let (answer, _) = world.run(hba.test_unit_ready(&unit, None));
+    assert!(!answer.expect("accepted").is_done(), "the report of the power-on");
+    world.write(0, 0, 2);
+    assert!(world.is_dirty());
+    assert_eq!(world.flush(), Ok(FlushedBy::Device));
+}
+
 #[test]
 fn a_power_event_makes_what_was_cached_a_loss() {
     let mut world = World::new();

@@ -245,7 +245,7 @@ impl Durability {
     /// Gives the epoch that begins if a loss was found: tell every queue of it, so that later writes are told from those
     /// that may be lost.
     pub fn handle_sign(&mut self, sign: Sign, written: impl Fn(Nexus) -> Written) -> Option<Epoch> {
-        let Sign { nexus, signs } = sign;
+        let Sign { nexus, signs, .. } = sign;
         let losses = self.losses;
         if let Some(nexus) = nexus {
             self.take_in(nexus, signs, self.written(nexus, &written));

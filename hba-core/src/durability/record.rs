@@ -63,6 +63,8 @@ struct Unit {
 struct Notes {
     written: Written,
     signs: Signs,
+    /// `written` when the last sign was seen.
+    seen: Written,
 }
 
 /// Rows, a power of two: targets with neighbouring numbers have one each.
@@ -181,22 +183,28 @@ impl Record {
         for unit in &mut self.units {
             if !unit.notes.signs.is_empty() {
                 let signs = core::mem::take(&mut unit.notes.signs);
-                return Some(Sign { nexus: Some(unit.nexus), signs });
+                let (nexus, written) = (Some(unit.nexus), unit.notes.seen);
+                return Some(Sign { nexus, signs, written });
             }
         }
         self.signs = false;
         let signs = core::mem::take(&mut self.rest.signs);
-        (!signs.is_empty()).then_some(Sign { nexus: None, signs })
+        let written = self.rest.seen;
+        (!signs.is_empty()).then_some(Sign { nexus: None, signs, written })
     }
 
     #[cold]
     fn sign(&mut self, nexus: Nexus, meaning: Meaning) {
-        self.notes(nexus).signs.add(meaning);
+        let notes = self.notes(nexus);
+        notes.signs.add(meaning);
+        notes.seen = notes.written;
         self.signs = true;
     }
 
     fn note_failed_flush(&mut self, nexus: Nexus, cause: Cause) {
-        self.notes(nexus).signs.flush_failed.get_or_insert(cause);
+        let notes = self.notes(nexus);
+        notes.signs.flush_failed.get_or_insert(cause);
+        notes.seen = notes.written;
         self.signs = true;
     }
 
@@ -210,7 +218,7 @@ impl Record {
             Err(_) if self.units.len() == UNITS => return &mut self.rest,
             Err(at) => {
                 // What it did before it had a place of its own is with the rest.
-                let notes = Notes { written: self.rest.written, signs: Signs::default() };
+                let notes = Notes { written: self.rest.written, ..Notes::default() };
                 self.units.insert(at, Unit { nexus, notes });
                 at
             }

@@ -2,6 +2,7 @@
 
 use scsi_proto::{AdditionalSense, Sense, SenseKey};
 
+use super::Written;
 use super::judgement::{Cause, SenseCause};
 use crate::name::Nexus;
 use crate::sabotage::{Sabotage, is_planted};
@@ -119,12 +120,19 @@ pub struct Sign {
     /// The unit; `None` for all those for which the queue has no place.
     pub(crate) nexus: Option<Nexus>,
     pub(crate) signs: Signs,
+    /// When the unit had been written to through that queue, once the last of these was seen: what came after is not meant.
+    pub(crate) written: Written,
 }
 
 impl Sign {
     /// The unit that it is about; `None` for all that are not told apart.
     pub const fn nexus(&self) -> Option<Nexus> {
         self.nexus
+    }
+
+    /// When the unit had been written to, through the queue that saw it.
+    pub const fn written(&self) -> Written {
+        self.written
     }
 }
 

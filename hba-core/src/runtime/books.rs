@@ -3,7 +3,7 @@
 //! What [`Adapter`](crate::adapter::Adapter) does in one step takes several here, as a queue may be in use: then the step is
 //! tried again at Control's next turn. Three things are in order nevertheless. Every queue knows of an epoch before anything
 //! that depends on it comes out: a flush that may be sent, a verdict, an answer. Signs are taken before the times of the
-//! last writes, which so err on the side of a loss. And a flush is concluded with the signs of passes that came after its end.
+//! last writes. And a flush is concluded with the signs of passes that came after its end.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -115,7 +115,8 @@ pub(super) struct Books {
     noted: Vec<oneshot::Sender<()>>,
     /// Some queue has signs.
     look: bool,
-    signs: Vec<Sign>,
+    /// With the number of the vector that each is from.
+    signs: Vec<(usize, Sign)>,
     /// By vector.
     written: Vec<WrittenTable>,
     /// The queues that the passes of this turn found empty.
@@ -138,7 +139,8 @@ const SIGNS: usize = 64;
 
 /// Memory that a turn copies into.
 struct Copy<'a> {
-    signs: &'a mut Vec<Sign>,
+    at: usize,
+    signs: &'a mut Vec<(usize, Sign)>,
     written: &'a mut WrittenTable,
 }
 
@@ -254,15 +256,15 @@ impl Books {
     ) -> Option<bool> {
         self.written.resize_with(lanes.len(), WrittenTable::new);
         let mut left = false;
-        for (lane, written) in lanes.iter().zip(&mut self.written) {
+        for (at, (lane, written)) in lanes.iter().zip(&mut self.written).enumerate() {
             self.signs.reserve(SIGNS);
-            let copy = Copy { signs: &mut self.signs, written };
-            let turn = lane.enter(copy, |shard, Copy { signs, written }| {
+            let copy = Copy { at, signs: &mut self.signs, written };
+            let turn = lane.enter(copy, |shard, Copy { at, signs, written }| {
                 let mut room = SIGNS;
                 while room > 0
                     && let Some(sign) = shard.queue.poll_sign()
                 {
-                    signs.push(sign);
+                    signs.push((at, sign));
                     room -= 1;
                 }
                 shard.queue.copy_written(written);
@@ -277,14 +279,21 @@ impl Books {
     /// Brings signs and removals into the books. Whether an epoch begins with that.
     fn take_in(&mut self, durability: &mut Durability) -> bool {
         let tables = &self.written;
-        let written = |nexus| written_of(tables, nexus);
         let mut epoch = None;
-        for sign in self.signs.drain(..) {
+        for (from, sign) in self.signs.drain(..) {
+            let (unit, seen) = (sign.nexus(), sign.written());
+            // Through the queue that saw it, up to then; through others, up to now, which errs on the side of a loss.
+            let written = |nexus| {
+                let times = tables.iter().enumerate().map(|(at, table)| {
+                    if at == from && unit == Some(nexus) { seen } else { table.of(nexus) }
+                });
+                times.fold(Written::NEVER, Written::merge)
+            };
             epoch = durability.handle_sign(sign, written).or(epoch);
         }
         if durability.has_removals() {
             tables.iter().flat_map(WrittenTable::units).for_each(|unit| durability.note_unit(unit));
-            epoch = durability.handle_removal(written).or(epoch);
+            epoch = durability.handle_removal(|nexus| written_of(tables, nexus)).or(epoch);
         }
         self.begin(epoch)
     }
