@@ -289,12 +289,17 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
     /// The controller can touch no memory any more: [`Need::Isolation`] is met.
     pub fn handle_isolated(&mut self) {
         self.control.handle_isolated();
+        self.carry_all();
     }
 
     /// The controller left the bus.
     pub fn handle_gone(&mut self) {
         self.control.handle_gone();
-        // Before anything else, so that no queue touches the device again.
+        self.carry_all();
+    }
+
+    /// Before anything else, so that no queue touches the device again.
+    fn carry_all(&mut self) {
         while let Some(action) = self.control.poll_action() {
             self.carry(action);
         }

@@ -66,7 +66,8 @@ pub fn direct(config: &DiskConfig) -> DirectScene {
 /// The same with more disks beside it.
 pub fn direct_beside(config: &DiskConfig, others: &[DiskConfig]) -> DirectScene {
     let memory = SimMemory::new(64 << 20);
-    let controller = DirectController::new(Facts::default(), memory.device());
+    let controller =
+        DirectController::new(Facts { vectors: 4, ..Facts::default() }, memory.device());
     let port = |_: &SimMachine<DirectController>| DirectControl::new(DirectConfig::default());
     Scene::start(SimMachine::new(controller, memory), config, others, port)
 }

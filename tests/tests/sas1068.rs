@@ -167,7 +167,7 @@ fn the_ladder_goes_up_to_the_controller_when_no_function_helps() {
 }
 
 #[test]
-fn a_controller_that_faults_after_every_reset_is_given_up_and_everything_ends() {
+fn b30_a_controller_that_is_given_up_is_not_touched_and_everything_ends() {
     let recovery = RecoveryConfig { resets_max: 3, ..RecoveryConfig::default() };
     let mut world = Setup { recovery, ..Setup::default() }.start();
     start_held(&mut world, 5);
@@ -180,6 +180,8 @@ fn a_controller_that_faults_after_every_reset_is_given_up_and_everything_ends() 
         world.host.poll(|_| ()).expect("poll");
         assert!(resets < 100_000);
     }
+    // There is the proof that it is over: no queue looks at its FIFO once more.
+    world.machine.forbid_access();
     world.host.poll(|_| ()).expect("poll");
     assert_eq!(world.host.adapter().outstanding(), 0);
     let events = world.host.take_events();
@@ -188,6 +190,8 @@ fn a_controller_that_faults_after_every_reset_is_given_up_and_everything_ends() 
     assert!(events.contains(&ControlEvent::GivenUp));
     let read = world.request(0, &READ_8, Transfer::from_device(4096));
     assert!(world.host.submit(read).is_err());
+    world.expect_silence();
+    assert_eq!(world.machine.stray_accesses(), 0);
 }
 
 #[test]

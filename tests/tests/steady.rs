@@ -27,7 +27,7 @@ const COMMANDS: u64 = if cfg!(debug_assertions) { 5_000 } else { 1_000_000 };
 const ROUNDS: u64 = 10;
 /// Commands between two faults.
 const QUIET: u64 = if cfg!(debug_assertions) { 500 } else { 2_000 };
-const DEPTH: usize = 48;
+const DEPTH: usize = 32;
 const VECTORS: u64 = 4;
 /// Blocks of memory that come and go; it is the same after ten rounds as after a thousand.
 const BLOCKS_SLACK: i128 = 8;

@@ -497,6 +497,9 @@ impl<P: ControlPort> Control<P> {
             self.state = State::BringingUp { start, serving: false };
             return Some(now);
         }
+        if start == Start::Reset {
+            self.events.push(ControlEvent::GivenUp);
+        }
         self.isolate();
         None
     }

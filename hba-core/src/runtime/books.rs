@@ -13,7 +13,8 @@ use core::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::lane::{Lane, Pass};
+use super::harvest::Pass;
+use super::lane::Lane;
 use super::platform::Clock;
 use crate::command::Refusal;
 use crate::dma::DataBuffer;

@@ -11,7 +11,8 @@ use core::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::books::{BookOrder, Books, Kept};
-use super::lane::{Harvest, Lane, Note, Pass};
+use super::harvest::{Harvest, Note, Pass};
+use super::lane::Lane;
 use super::observe::ControlSpans;
 use super::platform::{Clock, Platform};
 use super::{AttachError, Inner, InnerOf};

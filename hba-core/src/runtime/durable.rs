@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::books::{BookOrder, FlushTicket, Verdict};
 use super::control::Order;
-use super::lane::{Parcel, Urgency};
+use super::letter::{Parcel, Urgency};
 use super::platform::Clock;
 use super::{Execute, ExecuteError, Hba};
 use crate::command::{Cookie, Refusal, Request};

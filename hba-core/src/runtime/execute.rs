@@ -4,7 +4,8 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use super::lane::{Lane, Parcel, Submission, Urgency};
+use super::lane::Lane;
+use super::letter::{Parcel, Submission, Urgency};
 use super::observe::CommandSpan;
 use super::platform::Clock;
 use super::{Answer, ExecuteError};

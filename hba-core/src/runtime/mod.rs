@@ -43,11 +43,16 @@
 mod books;
 mod control;
 mod durable;
+mod error;
+mod events;
 mod execute;
+mod harvest;
 mod lane;
+mod letter;
 mod observe;
 mod platform;
 mod sense;
+mod shard;
 mod unit;
 mod vector;
 
@@ -56,36 +61,34 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::Poll;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use tokio_stream::wrappers::{BroadcastStream, ReceiverStream};
-use tokio_stream::{Stream, StreamExt};
 
 pub use control::ControlDriver;
+pub use error::{AttachError, DiscoverError, ExecuteError, ShutdownError};
+pub use events::{Event, Events, Reclaimed};
 pub use execute::Execute;
 pub use platform::{Clock, Interrupts, Platform};
 pub use sense::SenseData;
 pub use vector::VectorDriver;
 
-use crate::command::{Command, LengthCheck, Outcome, Refusal, Request};
+use crate::command::{Command, LengthCheck, Outcome, Request};
 use crate::control::{ControlEvent, RecoveryConfig};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::DataBuffer;
-use crate::durability::{Ended, FlushConfig, FlushError, Judgement};
-use crate::host::OutOfMemory;
-use crate::limits::{Limits, LimitsReport};
-use crate::logical_unit::{AccessFault, LogicalUnit};
-use crate::port::{
-    BringUpError, ControlPort, MemoryFault, QueuePort, TaskManagement, TaskManagementId,
-};
+use crate::durability::{Ended, FlushConfig, Judgement};
+use crate::limits::Limits;
+use crate::logical_unit::LogicalUnit;
+use crate::port::{ControlPort, QueuePort, TaskManagement, TaskManagementId};
 use crate::queue::Vector;
 use crate::register::Registers;
 use crate::sync::RoundRobin;
 use crate::time::Timeout;
 use control::Order;
-use lane::{Lane, Parcel, Urgency};
+use lane::Lane;
+use letter::{Parcel, Urgency};
 use scsi_proto::{Cdb, Status};
 
 /// Completions that one pass takes.
@@ -210,107 +213,6 @@ impl Answer {
         Ended { outcome, transferred, residual, sense }
     }
 }
-
-/// Why a command was not sent. The memory comes beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExecuteError {
-    /// The queue did not accept it. [`Refusal::Stopped`] too when a shutdown has begun.
-    Refused(Refusal),
-    /// The typed request cannot be made.
-    Access(AccessFault),
-}
-
-impl fmt::Display for ExecuteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(reason) => reason.fmt(f),
-            Self::Access(fault) => fault.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for ExecuteError {}
-
-/// Why an adapter cannot be attached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AttachError {
-    /// The controller cannot be brought up.
-    BringUp(BringUpError),
-    /// The controller left the bus.
-    Gone,
-    /// The platform has too little memory.
-    Memory(OutOfMemory),
-    /// The platform's memory does not fit the controller.
-    Placement(MemoryFault),
-    /// Controller and configuration do not fit each other.
-    Limits(LimitsReport),
-}
-
-impl fmt::Display for AttachError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BringUp(error) => error.fmt(f),
-            Self::Gone => f.write_str("the controller is gone"),
-            Self::Memory(error) => error.fmt(f),
-            Self::Placement(error) => error.fmt(f),
-            Self::Limits(report) => report.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for AttachError {}
-
-/// Why discovery did not come to an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DiscoverError {
-    /// The driver of Control has ended or was dropped.
-    Stopped,
-    /// There is no memory for an answer.
-    Memory(OutOfMemory),
-    /// A command was not sent.
-    Execute(ExecuteError),
-}
-
-impl fmt::Display for DiscoverError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stopped => f.write_str("the adapter has stopped"),
-            Self::Memory(error) => error.fmt(f),
-            Self::Execute(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for DiscoverError {}
-
-/// Why a shutdown was not graceful. The adapter is stopped nevertheless.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ShutdownError {
-    /// The driver of Control has ended or was dropped: the adapter had stopped before.
-    Stopped,
-    /// A unit was not flushed: what it holds in a volatile cache may be lost.
-    Flush {
-        /// Which unit.
-        nexus: crate::command::Nexus,
-        /// What became of the flush.
-        error: FlushError,
-    },
-}
-
-impl fmt::Display for ShutdownError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stopped => f.write_str("the adapter had stopped before"),
-            Self::Flush { nexus, error } => write!(f, "{nexus} was not flushed: {error}"),
-        }
-    }
-}
-
-impl core::error::Error for ShutdownError {}
 
 /// Brings an adapter up.
 ///
@@ -463,70 +365,5 @@ impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> Clone for Hba<
 impl<Q: QueuePort, R: Registers + Clone, C: Clock, D: DataBuffer> fmt::Debug for Hba<Q, R, C, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hba").field("vector", &self.vector()).finish_non_exhaustive()
-    }
-}
-
-/// What an event stream gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Something happened.
-    Control(ControlEvent),
-    /// This reader was too slow: so many events, the oldest, were dropped for it. Others may have got them.
-    Lagged(u64),
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Control(event) => event.fmt(f),
-            Self::Lagged(count) => write!(f, "{count} events were not read in time"),
-        }
-    }
-}
-
-/// A stream of events that holds the last 64 and says how many a slow reader missed. Ends with the adapter's last handle
-/// and driver.
-#[derive(Debug)]
-pub struct Events(BroadcastStream<ControlEvent>);
-
-impl Stream for Events {
-    type Item = Event;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        Pin::new(&mut self.0).poll_next(cx).map(|item| {
-            item.map(|item| match item {
-                Ok(event) => Event::Control(event),
-                Err(BroadcastStreamRecvError::Lagged(count)) => Event::Lagged(count),
-            })
-        })
-    }
-}
-
-impl Events {
-    /// The next event; `None` after the last.
-    pub async fn next(&mut self) -> Option<Event> {
-        StreamExt::next(self).await
-    }
-}
-
-/// A stream of the memory of commands whose futures were dropped; see the [module's documentation](self).
-#[derive(Debug)]
-pub struct Reclaimed<D>(Option<ReceiverStream<D>>);
-
-impl<D> Stream for Reclaimed<D> {
-    type Item = D;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<D>> {
-        match &mut self.0 {
-            Some(stream) => Pin::new(stream).poll_next(cx),
-            None => Poll::Ready(None),
-        }
-    }
-}
-
-impl<D> Reclaimed<D> {
-    /// The next memory; `None` after the last.
-    pub async fn next(&mut self) -> Option<D> {
-        StreamExt::next(self).await
     }
 }

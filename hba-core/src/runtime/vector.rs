@@ -8,7 +8,8 @@ use core::task::{Context, Poll, Waker};
 use tokio::sync::mpsc;
 
 use super::Inner;
-use super::lane::{Harvest, Lane, Note, Pass};
+use super::harvest::{Harvest, Note, Pass};
+use super::lane::Lane;
 use super::platform::{Clock, Interrupts};
 use crate::dma::DataBuffer;
 use crate::port::QueuePort;

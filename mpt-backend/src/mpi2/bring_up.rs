@@ -46,6 +46,8 @@ const PORT_ENABLE: Duration = Duration::from_secs(300);
 const OPERATIONAL: Duration = Duration::from_secs(60);
 /// For the first request that goes through memory.
 const FIRST_FETCH: Duration = Duration::from_secs(30);
+/// ConfigurationFlags: the firmware may write its memory out before it stops.
+const COREDUMP_ENABLE: u16 = 0x0002;
 /// The header version that is reported to firmware.
 const HEADER_VERSION: u16 = 0x2a00;
 
@@ -205,6 +207,12 @@ impl<S: DmaSync> Mpi2<S> {
             msg_flags: u8::from(plan.queues_apart()),
             msg_version: plan.facts.version.into(),
             header_version: HEADER_VERSION.into(),
+            configuration_flags: if plan.facts.can(IocCapabilities2::COREDUMP) {
+                COREDUMP_ENABLE
+            } else {
+                0
+            }
+            .into(),
             host_page_size: self.config.page_size.trailing_zeros() as u8,
             host_msix_vectors: plan.vectors(),
             system_request_frame_size: ((FRAME / 4) as u16).into(),

@@ -4,6 +4,8 @@ use hba_core::dma::{AddressWidth, DmaWindow};
 use hba_core::limits::Limits;
 use hba_core::port::BringUpError;
 
+use scsi_proto::Cdb;
+
 use super::sgl::{Chains, ElementKind};
 use crate::wire::mpi2::{IocCapabilities2, IocFactsReply2};
 use crate::wire::sge::MAX_SIMPLE_LENGTH;
@@ -215,7 +217,7 @@ impl Plan {
             page_size,
             queue_depth: depth,
             vectors: u16::from(vectors),
-            cdb_max: 16,
+            cdb_max: Cdb::LEN_MAX as u8,
             sense_max: SENSE,
             targets_max: facts.max_targets,
         };

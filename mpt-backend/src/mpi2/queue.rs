@@ -185,6 +185,31 @@ impl<S: DmaSync> Mpi2Queue<S> {
         Ok(())
     }
 
+    /// The same for a CDB of more than 16 bytes. What it leaves in the frame no shorter one shows: that has its length.
+    #[cold]
+    #[inline(never)]
+    fn prepare_long(
+        &mut self,
+        slot: usize,
+        command: &Command,
+        elements: Elements<'_>,
+    ) -> Result<(), Unsendable> {
+        let bytes = command.cdb.as_bytes();
+        let mut padded = [[0; 16]; 2];
+        padded.as_flattened_mut()[..bytes.len()].copy_from_slice(bytes);
+        self.prepare_list(slot, command, &padded[0], elements)?;
+        let (head, tail) = halves(&padded[1]);
+        let direction = command.transfer.wire_direction();
+        let control = self.controls[control_place(direction, command.attribute)];
+        // Bits 31:26: dwords of the CDB beyond its first 16 bytes.
+        let additional = (bytes.len() - 16).div_ceil(4) as u32;
+        let mut words = self.frames.record_mut::<24>(slot);
+        words.put::<15>(control | additional << 26);
+        words.put_pair::<20>(head);
+        words.put_pair::<22>(tail);
+        Ok(())
+    }
+
     /// Control bits say that there is no data; the list is one empty element.
     fn write_empty_list(&mut self, slot: usize, flags: u32) {
         let at = slot * FRAME + SGL_OFFSET;
@@ -400,14 +425,15 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         command: &Command,
         elements: Elements<'_>,
     ) -> Result<WordWrite, Unsendable> {
-        let Some(cdb) = command.cdb.padded16() else {
-            return Err(Unsendable::Cdb { length: command.cdb.len() });
-        };
         let target = command.nexus.target;
         if target.channel != 0 {
             return Err(Unsendable::Target(target));
         }
-        self.prepare_list(usize::from(name.tag.0), command, cdb, elements)?;
+        let slot = usize::from(name.tag.0);
+        match command.cdb.padded16() {
+            Some(cdb) => self.prepare_list(slot, command, cdb, elements)?,
+            None => self.prepare_long(slot, command, elements)?,
+        }
         Ok(self.descriptor(name.tag, target.id))
     }
 

@@ -50,6 +50,7 @@ flags! {
 flags! {
     /// `IOCCapabilities` of the IOC facts reply.
     pub struct IocCapabilities2(u32) {
+        COREDUMP = 0x0020_0000, "the core dump state";
         ATOMIC_REQUEST = 0x0008_0000, "atomic request descriptors";
         RDPQ_ARRAY = 0x0004_0000, "reply post queues apart";
         MSI_X_INDEX = 0x0000_8000, "MSI-X index in descriptors";

@@ -165,9 +165,12 @@ pub struct SimArgs {
     /// Only the I-th of N parts of the seeds, I from 0 on
     #[arg(long, value_name = "I/N", default_value = "0/1")]
     pub shard: Shard,
-    /// Run each seed a second time, under a flight recorder, and compare the trace hashes
+    /// Run each seed a second time, with the log or under a flight recorder, and compare the trace hashes
     #[arg(long)]
     pub twice: bool,
+    /// Write every word between the core and its backend to a file, a line each
+    #[arg(long, value_name = "FILE", conflicts_with = "exhaustive")]
+    pub log: Option<PathBuf>,
     /// Run what a failure left
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seconds", "exhaustive"])]
     pub replay: Option<PathBuf>,

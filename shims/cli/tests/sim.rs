@@ -10,19 +10,19 @@ fn sim(arguments: &[&str]) -> common::Ran {
     hba(&[&DIRECT, arguments].concat())
 }
 
-/// A disk that breaks the promise that a block is written whole: no driver can help that.
-const TORN: &str = "hba-sim 1
+/// A plan that says that nothing goes wrong, and a disk that is busy: no driver can help that.
+const BUSY: &str = "hba-sim 1
 # What a failure leaves, written by hand.
 seed 3
-expect O7
-option power-cut 4
+expect O27
+option calm 1
 option blocks 8
 option depth 1
 op write 0 0 8 0
 op write 0 0 8 0
 op read 0 0 8 0
 op read 0 0 8 0
-fault submit 4 power-cut 0 5
+fault submit 3 busy 0 1
 ";
 
 #[test]
@@ -57,10 +57,10 @@ fn json_has_the_figures_and_shards_add_up() {
 
 #[test]
 fn a_stored_failure_fails_again_and_says_how_to_repeat_it() {
-    let file = TestFile::with("torn.txt", TORN.as_bytes());
+    let file = TestFile::with("busy.txt", BUSY.as_bytes());
     let ran = sim(&["--replay", file.path()]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.stdout.contains("FAIL  seed 3, O7: "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("FAIL  seed 3, O27: "), "{}", ran.stdout);
     let again = format!("again:  hba sim --controller sim:direct --replay {}\n", file.path());
     assert!(ran.stdout.contains(&again), "{}", ran.stdout);
 
@@ -69,18 +69,48 @@ fn a_stored_failure_fails_again_and_says_how_to_repeat_it() {
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert_eq!(
         (&report["failure"]["oracle"], &report["failure"]["seed"]),
-        (&"O7".into(), &3.into())
+        (&"O27".into(), &3.into())
     );
 
-    // The same workload on a disk that keeps the promise.
-    let whole = TORN.replace("option power-cut 4", "option power-cut 3");
-    let file = TestFile::with("whole.txt", whole.as_bytes());
-    assert!(sim(&["--replay", file.path()]).passed().contains("\nPASS\n"));
+    // The same with no such claim, and with a log.
+    let honest = BUSY.replace("option calm 1", "option calm 0");
+    let file = TestFile::with("honest.txt", honest.as_bytes());
+    let log = TestFile::with("busy.log", b"of another run");
+    let ran = sim(&["--replay", file.path(), "--log", log.path()]).passed();
+    assert!(ran.contains("\nPASS\n"), "{ran}");
+    let lines = std::fs::read_to_string(log.path()).expect("a log");
+    assert!(lines.starts_with("seed 3\ncontrol   == bring-up begins"), "{lines}");
+    let written = lines
+        .lines()
+        .filter(|line| line.starts_with("vector 0  ->"))
+        .filter(|line| line.contains("WRITE(10)"));
+    assert_eq!(written.count(), 2, "{lines}");
+}
+
+#[test]
+fn a_log_changes_nothing() {
+    let log = TestFile::with("runs.log", b"");
+    let hash = |arguments: &[&str]| {
+        let text = sim(&[&["--seeds", "0..6", "--jobs", "2"], arguments].concat()).passed();
+        text.lines().find(|line| line.starts_with("trace hash")).expect("a hash").to_owned()
+    };
+    assert_eq!(hash(&[]), hash(&["--log", log.path()]));
+    let seeds = || {
+        let text = std::fs::read_to_string(log.path()).expect("a log");
+        let mut seeds: Vec<_> =
+            text.lines().filter(|line| line.starts_with("seed")).map(str::to_owned).collect();
+        seeds.sort_unstable();
+        seeds
+    };
+    let all: Vec<_> = (0..6).map(|seed| format!("seed {seed}")).collect();
+    assert_eq!(seeds(), all);
+    assert_eq!(hash(&[]), hash(&["--twice", "--log", log.path()]));
+    assert_eq!(seeds(), all, "the second run of each has the log");
 }
 
 #[test]
 fn what_makes_no_sense_is_refused_with_the_reason() {
-    let bad = TORN.replace("option blocks 8", "option bloks 8");
+    let bad = BUSY.replace("option blocks 8", "option bloks 8");
     let file = TestFile::with("bad.txt", bad.as_bytes());
     let why = sim(&["--replay", file.path()]).failed(2);
     assert!(why.ends_with("line 6: no option bloks"), "{why}");

@@ -100,6 +100,7 @@ pub const COMMON: &[Fault] = &[
     Fault::Blind,
     Fault::Swallow,
     Fault::NoFrames,
+    Fault::PullDisk,
 ];
 
 /// Faults of `sim:direct` besides.
@@ -147,26 +148,31 @@ fn options(prng: &mut SplitMix64, profile: Profile, capacity: Capacity) -> Optio
         cache_blocks: between(prng, 1, 64),
         lying_flush: u32::from(profile == Profile::Liars && one_in(prng, 2)),
         lying_fua: u32::from(profile == Profile::Liars && one_in(prng, 2)),
-        cut: between(prng, 0, 3),
+        // A block that is torn breaks a disk's promise.
+        cut: between(prng, 0, if profile == Profile::Liars { 4 } else { 3 }),
         latency_min,
         latency_max: latency_min + between(prng, 0, spread),
         reorder: u32::from(!one_in(prng, 4)),
         batch: if soak { 64 } else { [1, 2, 8, 64][prng.below(4) as usize] },
         timeout: between(prng, 500, 3000),
         budget: if soak { 256 } else { [1, 4, 64, 1024][prng.below(4) as usize] },
+        resets: 255,
         calm: u32::from(profile == Profile::Calm),
-        end: u32::from(one_in(prng, 3)),
+        end: [0, 0, 1, 2, 3][prng.below(5) as usize],
         greet: u32::from(!one_in(prng, 4)),
     }
 }
 
-/// What else there is to disks.
+/// What else there is to disks, and how many resets the core puts up with.
 fn describe_disks(prng: &mut SplitMix64, profile: Profile, options: &mut Options) {
     let battery = one_in(prng, 2);
     options.battery = u32::from(options.non_volatile != 0 && battery);
     // SYNC_PROG 10b ends commands although nothing goes wrong.
     let most = if profile == Profile::Calm { 1 } else { 2 };
     options.sync_progress = if one_in(prng, 2) { between(prng, 0, most) } else { 0 };
+    if one_in(prng, 8) {
+        options.resets = between(prng, 1, 3);
+    }
 }
 
 fn operations(prng: &mut SplitMix64, profile: Profile, options: &Options) -> Vec<Operation> {

@@ -4,10 +4,10 @@ use hba_core::adapter::AdapterHandle;
 use hba_core::command::Transfer;
 use hba_core::dma::{BusAddr, DataBuffer, RegionBuffer};
 use hba_core::time::Instant;
-use scsi_proto::Cdb;
 use scsi_proto::command::{
     Access, Command, Inquiry, SynchronizeCache10, TestUnitReady, read, write,
 };
+use scsi_proto::{Cdb, Status};
 
 use super::ledger::{Moment, WriteId};
 use super::plan::{Kind, Operation};
@@ -37,12 +37,27 @@ pub(super) struct Flight {
     pub(super) at: Instant,
     /// Resets of the controller before it.
     pub(super) epoch: u32,
-    /// When the device executed it.
+    /// What the device's log knows it by; 0: by nothing.
+    pub(super) number: u8,
+    /// What the device said to it, and when.
+    pub(super) answered: Option<Answered>,
+    /// When the device executed it well.
     pub(super) executed: Option<Moment>,
+    /// Its deadline passed, and the core had the time to see that.
+    pub(super) expired: bool,
+    /// Resets of the controller that had begun before it.
+    pub(super) resets: u32,
     /// The caller asked for its end.
     pub(super) aborted: bool,
     /// The clock jumped meanwhile.
     pub(super) jumped: bool,
+}
+
+/// How a device ended a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) status: Status,
+    pub(super) moved: u32,
 }
 
 impl Flight {
@@ -56,7 +71,11 @@ impl Flight {
             issued: 0,
             at: Instant::ZERO,
             epoch: 0,
+            number: 0,
+            answered: None,
             executed: None,
+            expired: false,
+            resets: 0,
             aborted: false,
             jumped: false,
         }

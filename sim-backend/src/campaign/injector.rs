@@ -40,6 +40,13 @@ impl Injections {
         self.0.no_frames.store(count, Ordering::Relaxed);
     }
 
+    /// Whether nothing is left to go wrong.
+    #[must_use]
+    pub fn are_spent(&self) -> bool {
+        let Counts { blind, swallow, no_frames } = &*self.0;
+        [blind, swallow, no_frames].iter().all(|count| count.load(Ordering::Relaxed) == 0)
+    }
+
     /// Nothing goes wrong any more.
     pub fn heal(&self) {
         self.blind(0);

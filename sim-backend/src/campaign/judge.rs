@@ -1,5 +1,7 @@
 //! The oracles at work: what the caller was told against what the world did.
 
+mod causes;
+
 use hba_core::adapter::{Adapter, AdapterHandle};
 use hba_core::command::{Completion, Effect, Outcome};
 use hba_core::control::{ControlEvent, ResetReason};
@@ -9,7 +11,7 @@ use hba_core::queue::Done;
 use hba_core::time::Instant;
 use scsi_proto::{Opcode, Status};
 
-use super::flight::{self, BLOCK, Content, Flight, State};
+use super::flight::{self, Answered, BLOCK, Content, Flight, State};
 use super::flushes::FlushTruth;
 use super::ledger::{Ledger, Moment, WriteId};
 use super::oracle::{Oracle, Verdict, Violation, require};
@@ -18,6 +20,7 @@ use super::tally::{Sometimes, Tally, Trace};
 use super::text::BLOCKS_MAX;
 use super::watched::Seen;
 use super::world::patience;
+use causes::Causes;
 
 type Data = Option<RegionBuffer>;
 
@@ -36,8 +39,9 @@ pub(super) struct Judge {
     pub(super) ledgers: Vec<Ledger>,
     /// The moment since when each unit has power.
     powered: Vec<Moment>,
-    /// Commands without data that each unit executed well, and those that were reported as done.
-    plain: Vec<[u64; 2]>,
+    /// The submit that each number was given to last.
+    numbers: Vec<usize>,
+    last_number: u8,
     /// When each unit last lost cached data for another reason.
     losses: Vec<Moment>,
     /// When each unit last executed a flush.
@@ -48,12 +52,23 @@ pub(super) struct Judge {
     pub(super) reports_kept: bool,
     /// The unit told of its power-on.
     greeted: Vec<bool>,
-    /// A fault struck that is not one disk's own.
-    troubled: bool,
+    /// A fault that is not one disk's own struck, or everything was healed, and it may still have an effect.
+    pub(super) troubled: bool,
+    /// The moment since when it may not: what was submitted before it is not judged by its time.
+    calm_since: Moment,
     /// Disks with faults of their own.
     sick: Vec<bool>,
-    /// Resets of the controller that have ended.
+    /// A disk said nothing, so that commands were ended by their deadlines.
+    silent: bool,
+    /// Malformed replies so far, on all vectors.
+    malformed: u64,
+    /// Replies so far that were dropped because their command had ended.
+    stale: u64,
+    /// Resets of the controller that have begun, and those that have ended.
+    resets: u32,
+    resetting: bool,
     epoch: u32,
+    causes: Causes,
     recovering: bool,
     last_done: usize,
     moment: Moment,
@@ -77,15 +92,23 @@ impl Judge {
             writes: Vec::with_capacity(plan.operations.len()),
             ledgers: vec![ledger; units],
             powered: vec![0; units],
-            plain: vec![[0; 2]; units],
+            numbers: vec![usize::MAX; 1 << u8::BITS],
+            last_number: 0,
             losses: vec![0; units],
             flushes: vec![0; units],
             flush_truth: vec![FlushTruth::default(); units],
             reports_kept: true,
             greeted: vec![false; units],
             troubled: false,
+            calm_since: 0,
             sick: vec![false; options.disks as usize],
+            silent: false,
+            malformed: 0,
+            stale: 0,
+            resets: 0,
+            resetting: false,
             epoch: 0,
+            causes: Causes::new(units),
             recovering: false,
             last_done: usize::MAX,
             moment: 1,
@@ -108,7 +131,9 @@ impl Judge {
         flight.state = State::Outstanding;
         flight.handle = Some(handle);
         flight.issued = self.tick();
-        flight.epoch = self.epoch;
+        // A queue that is about to stop for a reset still takes commands.
+        (flight.epoch, flight.resets) = (self.epoch, self.resets - u32::from(self.resetting));
+        self.numbers[usize::from(flight.number)] = index;
         let op = flight.op;
         if op.kind.is_write() {
             self.name(flight.id, index);
@@ -129,8 +154,21 @@ impl Judge {
         if flight.op.kind.is_write() {
             self.name(flight.id, index);
         }
+        self.numbers[usize::from(flight.number)] = index;
         self.flights.push(flight);
         Ok(())
+    }
+
+    /// A number that no command outstanding has; 0 where there is none left.
+    pub(super) fn number(&mut self) -> u8 {
+        for _ in 0..u8::MAX {
+            self.last_number = self.last_number % u8::MAX + 1;
+            let last = self.flights.get(self.numbers[usize::from(self.last_number)]);
+            if last.is_none_or(|flight| flight.state != State::Outstanding) {
+                return self.last_number;
+            }
+        }
+        0
     }
 
     fn name(&mut self, id: WriteId, index: usize) {
@@ -144,33 +182,43 @@ impl Judge {
             self.lost(unit);
             self.tally.saw(Sometimes::Deferred);
         }
-        if seen.status == Status::GOOD && seen.stamp == 0 {
-            self.plain[unit as usize][0] += 1;
-            if seen.opcode == Opcode::SYNCHRONIZE_CACHE_10 {
-                self.flushes[unit as usize] = self.moment;
-            }
+        if seen.status == Status::GOOD && seen.opcode == Opcode::SYNCHRONIZE_CACHE_10 {
+            self.flushes[unit as usize] = self.moment;
         }
-        let id = flight::writer(seen.stamp);
-        let index = self.writes.get(id.0 as usize).copied().unwrap_or(usize::MAX);
-        let Some(flight) = self.flights.get_mut(index).filter(|_| id.0 != 0) else { return Ok(()) };
-        let state = flight.state;
+        let Some(index) = self.executed_submit(unit, seen) else { return Ok(()) };
+        let flight = &mut self.flights[index];
+        let (op, state) = (flight.op, flight.state);
+        flight.answered = Some(Answered { status: seen.status, moved: seen.moved });
         if seen.status == Status::GOOD {
             flight.executed = Some(self.moment);
         }
-        let op = flight.op;
         require(state != State::Refused, Oracle::Refused, || {
             format!("{op:?} was refused and is executed")
         })?;
-        require(state != State::Ended, Oracle::NoLateAccess, || {
+        // A controller that was given up may go on without memory.
+        let isolated = self.causes.given_up && seen.stamp == 0;
+        require(state != State::Ended || isolated, Oracle::NoLateAccess, || {
             format!("{op:?} is executed after its completion")
         })?;
         self.in_order(index)
     }
 
+    /// Which submit the device executed: a write says so by its data, everything else by its number.
+    fn executed_submit(&self, unit: u32, seen: &Seen) -> Option<usize> {
+        let id = flight::writer(seen.stamp);
+        let index = match id.0 {
+            0 if seen.number == 0 => return None,
+            0 => *self.numbers.get(usize::from(seen.number))?,
+            id => *self.writes.get(id as usize)?,
+        };
+        let op = self.flights.get(index)?.op;
+        (op.unit == unit && flight::cdb(op).opcode() == seen.opcode).then_some(index)
+    }
+
     /// Ordered commands of one vector and unit: nothing earlier is left, nothing later was executed.
     fn in_order(&self, index: usize) -> Verdict {
-        // A disk that is flushing may have ended the earlier one with NOT READY, before it asked for its data.
-        if self.tally.faults > 0 || self.options.sync_progress > 1 {
+        // A command that was taken from the device is not executed any more.
+        if self.troubled || self.silent {
             return Ok(());
         }
         let this = &self.flights[index];
@@ -178,17 +226,15 @@ impl Judge {
             let ordered = this.op.kind == Kind::WriteOrdered || other.op.kind == Kind::WriteOrdered;
             ordered
                 && other.op.kind.is_write()
-                && other.executed.is_none()
+                && other.answered.is_none()
+                && other.issued > self.calm_since
                 && other.issued < this.issued
                 && (other.op.unit, other.op.vector) == (this.op.unit, this.op.vector)
         });
-        match overtaken {
-            Some(other) if self.greeted[this.op.unit as usize] => Err(Violation::new(
-                Oracle::Order,
-                format!("{:?} is executed before {:?}", this.op, other.op),
-            )),
-            _ => Ok(()),
-        }
+        overtaken.map_or(Ok(()), |other| {
+            let what = format!("{:?} is executed before {:?}", this.op, other.op);
+            Err(Violation::new(Oracle::Order, what))
+        })
     }
 
     /// A completion arrived.
@@ -206,7 +252,7 @@ impl Judge {
             format!("{op:?} was refused and completed")
         })?;
         self.identity(&flight, completion)?;
-        bounds(op.kind, completion, done.sense.len())?;
+        bounds(&flight, completion, done.sense.len())?;
         let effect = completion.effect();
         self.trace.mix(index as u64 | (effect as u64) << 32);
         self.trace.mix(u64::from(completion.transferred) | now.as_nanos() << 16);
@@ -219,8 +265,9 @@ impl Judge {
             require(flight.epoch == self.epoch, Oracle::Epochs, || {
                 format!("{op:?} is done, {} resets after it was sent", self.epoch - flight.epoch)
             })?;
-            self.early(&flight)?;
         }
+        self.early(&flight, completion)?;
+        self.caused(&flight, completion, now)?;
         if flight.aborted && effect == Effect::Done {
             self.tally.saw(Sometimes::AbortRacesCompletion);
         }
@@ -241,19 +288,23 @@ impl Judge {
         })
     }
 
-    /// Success means that the device executed it.
-    fn early(&mut self, flight: &Flight) -> Verdict {
-        let op = flight.op;
-        if op.kind.is_write() {
-            return require(flight.executed.is_some(), Oracle::NoEarlySuccess, || {
-                format!("{op:?} is done, and the device has not executed it")
-            });
+    /// A status is what the device said to this very command.
+    fn early(&self, flight: &Flight, completion: &Completion<Data>) -> Verdict {
+        let Outcome::Status(status) = completion.outcome else { return Ok(()) };
+        if flight.number == 0 {
+            return Ok(());
         }
-        let [executed, done] = &mut self.plain[op.unit as usize];
-        *done += 1;
-        let (executed, done) = (*executed, *done);
-        require(done <= executed, Oracle::NoEarlySuccess, || {
-            format!("{op:?} is done: {done} were reported, {executed} were executed")
+        let op = flight.op;
+        let Some(answered) = flight.answered else {
+            let what = format!("{op:?} ends with {status}, and the device has not executed it");
+            return Err(Violation::new(Oracle::NoEarlySuccess, what));
+        };
+        require(status == answered.status, Oracle::NoEarlySuccess, || {
+            format!("{op:?} ends with {status}, and the device said {}", answered.status)
+        })?;
+        let (told, moved) = (completion.transferred, answered.moved);
+        require(told == moved, Oracle::Residual, || {
+            format!("{op:?} ends with {told} bytes, and the device moved {moved}")
         })
     }
 
@@ -270,7 +321,7 @@ impl Judge {
 
     fn in_time(&self, flight: &Flight, now: Instant) -> Verdict {
         let disk = flight.op.unit / self.options.units;
-        if self.troubled || self.healed || self.sick[disk as usize] {
+        if self.troubled || flight.issued < self.calm_since || self.sick[disk as usize] {
             return Ok(());
         }
         let oracle = match self.sick.contains(&true) {
@@ -285,6 +336,28 @@ impl Judge {
                 took.as_millis()
             )
         })
+    }
+
+    /// Everything was healed: what went wrong before may have an effect for a while.
+    pub(super) fn heal(&mut self) {
+        self.healed = true;
+        self.troubled |= self.tally.faults > 0;
+    }
+
+    /// The end comes: from now on nothing is in time.
+    pub(super) const fn end(&mut self) {
+        self.troubled = true;
+        self.causes.ending = true;
+    }
+
+    /// Nothing of what went wrong is left.
+    pub(super) fn calm_down(&mut self) {
+        self.troubled = false;
+        self.calm_since = self.tick();
+        if self.healed {
+            self.sick.fill(false);
+            self.silent = false;
+        }
     }
 
     /// What the blocks may be from now on, and whether they were what they had to be.
@@ -355,7 +428,8 @@ impl Judge {
             match flight::content(block, op.unit, lba) {
                 Content::Of(id) => {
                     self.trace.mix(id.0.into());
-                    ledger.read(lba, id, flight.issued, powered)?;
+                    let read = ledger.read(lba, id, flight.issued, powered);
+                    read.map_err(|violation| violation.on(op.unit))?;
                 }
                 Content::Untouched => {
                     let what =
@@ -365,7 +439,7 @@ impl Judge {
                 Content::Torn => {
                     let first = block.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
                     let what = format!("block {lba} of unit {} is nobody's: {first:016x}", op.unit);
-                    return Err(Violation::new(Oracle::ReadData, what));
+                    return Err(Violation::new(Oracle::ReadData, what).on(op.unit));
                 }
             }
         }
@@ -380,20 +454,26 @@ impl Judge {
     }
 
     /// Tags and frames add up.
-    pub(super) fn tags<P: ControlPort>(&self, adapter: &Adapter<P, Data>) -> Verdict {
+    pub(super) fn tags<P: ControlPort>(&mut self, adapter: &Adapter<P, Data>) -> Verdict {
         let (core, caller) = (adapter.outstanding(), self.outstanding.len());
         require(core == caller, Oracle::Tags, || {
             format!("{core} commands are outstanding for the core, {caller} for the caller")
         })?;
+        let (mut malformed, mut stale) = (0, 0);
         for queue in adapter.queues() {
             let counters = queue.counters();
             let ended = counters.completed + u64::from(queue.outstanding());
             require(counters.submitted == ended, Oracle::Tags, || format!("{counters}"))?;
-            require(counters.malformed == 0 || self.troubled, Oracle::ReplyFrames, || {
-                format!("{} malformed replies of a sound controller", counters.malformed)
-            })?;
+            malformed += counters.malformed;
+            stale += counters.stale;
         }
-        Ok(())
+        if core::mem::replace(&mut self.stale, stale) < stale {
+            self.tally.saw(Sometimes::Stale);
+        }
+        let before = core::mem::replace(&mut self.malformed, malformed);
+        require(malformed == before || self.troubled, Oracle::ReplyFrames, || {
+            format!("{} malformed replies of a sound controller", malformed - before)
+        })
     }
 
     /// Control told something.
@@ -401,7 +481,7 @@ impl Judge {
         match event {
             ControlEvent::Operational => {
                 self.epoch += 1;
-                self.recovering = false;
+                (self.recovering, self.resetting) = (false, false);
             }
             ControlEvent::Recovering(..) => {
                 self.recovering = true;
@@ -418,9 +498,14 @@ impl Judge {
                     format!("controller reset, {reason}, although nothing goes wrong")
                 })?;
                 self.troubled = true;
+                self.resets += 1;
+                self.resetting = true;
                 self.tally.saw(Sometimes::ControllerReset);
             }
-            ControlEvent::GivenUp => self.tally.saw(Sometimes::GivenUp),
+            ControlEvent::GivenUp => {
+                self.causes.given_up = true;
+                self.tally.saw(Sometimes::GivenUp);
+            }
             ControlEvent::BadReply(bad) => {
                 require(self.troubled, Oracle::ReplyFrames, || {
                     format!("{bad:?} of a sound controller")
@@ -448,6 +533,7 @@ impl Judge {
             here.for_each(|ledger| ledger.write_through = false);
         }
         let silent = entry.fault == Fault::HoldDisk;
+        self.silent |= silent;
         self.reports_kept &=
             !silent && (entry.fault.is_power_cut() || entry.fault.is_of_one_disk());
         match entry.fault.is_of_one_disk() {
@@ -474,7 +560,10 @@ impl Judge {
         }
         for flight in &mut here {
             if flight.op.kind.is_flush() {
-                states.push(Sometimes::CutDuringFlush);
+                states.push(match flight.executed {
+                    Some(_) => Sometimes::CutAfterFlush,
+                    None => Sometimes::CutDuringFlush,
+                });
             } else if flight.op.kind.is_write() {
                 let range = flight.op.lba..flight.op.lba + flight.op.blocks;
                 if range.clone().any(|lba| blocks.contains(&lba)) {
@@ -544,12 +633,15 @@ impl Judge {
     }
 }
 
-/// Counts and sense data stay in their bounds.
-fn bounds(kind: Kind, completion: &Completion<Data>, sense: usize) -> Verdict {
-    let len = completion.transferred.checked_add(completion.residual);
-    let has_data = completion.data.is_some();
-    require(sense <= 252 && (has_data || len == Some(0)), Oracle::Residual, || {
-        format!("{kind}: {len:?} bytes and {sense} bytes of sense data")
+/// What was moved and what was not are together what was asked for, and sense data stay in their bounds.
+fn bounds(flight: &Flight, completion: &Completion<Data>, sense: usize) -> Verdict {
+    let (op, asked) = (flight.op, flight::transfer(flight.op).length);
+    let sum = completion.transferred.checked_add(completion.residual);
+    require(sense <= 252 && sum == Some(asked), Oracle::Residual, || {
+        let Completion { transferred, residual, .. } = completion;
+        format!(
+            "{op:?}: {transferred} and {residual} of {asked} bytes, {sense} bytes of sense data"
+        )
     })
 }
 

@@ -77,11 +77,17 @@ pub struct Violation {
     pub oracle: Oracle,
     /// How it was seen.
     pub what: String,
+    /// On which unit, counted over all disks, where it is one's.
+    pub unit: Option<u32>,
 }
 
 impl Violation {
     pub(super) fn new(oracle: Oracle, what: impl Into<String>) -> Self {
-        Self { oracle, what: what.into() }
+        Self { oracle, what: what.into(), unit: None }
+    }
+
+    pub(super) fn on(self, unit: u32) -> Self {
+        Self { unit: Some(unit), ..self }
     }
 }
 

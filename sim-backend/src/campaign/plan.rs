@@ -20,7 +20,8 @@ impl Plan {
     #[must_use]
     pub fn is_honest(&self) -> bool {
         let lies = self.schedule.iter().any(|entry| entry.fault.is_lie());
-        !lies && self.options.lying_flush == 0 && self.options.lying_fua == 0
+        let tears = matches!(self.options.power_cut(), PowerCut::TornBlock);
+        !lies && !tears && self.options.lying_flush == 0 && self.options.lying_fua == 0
     }
 }
 
@@ -95,9 +96,11 @@ options! {
     timeout = 2000, "timeout";
     /// Units of work of the controller between two polls.
     budget = 64, "budget";
+    /// Resets of the controller within ten minutes; one more, and it is given up.
+    resets = 255, "resets";
     /// No faults at all: core and model have to agree on every completion.
     calm = 0, "calm";
-    /// The end: 0 shutdown, 1 removal.
+    /// The end: 0 shutdown, 1 removal, 2 and 3 the same with commands outstanding.
     end = 0, "end";
     /// The units tell of their power-on before the first operation.
     greet = 1, "greet";
@@ -323,6 +326,8 @@ named! {
         Swallow = "swallow-reply",
         /// The control path has no frame for task management.
         NoFrames = "no-frames",
+        /// A disk is pulled out for the given milliseconds, with whatever it has to do, and loses its power.
+        PullDisk = "pull-disk",
     }
 }
 
@@ -330,14 +335,14 @@ impl Fault {
     /// Whether its count is a time in milliseconds.
     #[must_use]
     pub const fn lasts(self) -> bool {
-        use Fault::{ClockJump, DiskPowerCut, Freeze, HoldDisk, PowerCut};
-        matches!(self, PowerCut | DiskPowerCut | Freeze | HoldDisk | ClockJump)
+        use Fault::{ClockJump, DiskPowerCut, Freeze, HoldDisk, PowerCut, PullDisk};
+        matches!(self, PowerCut | DiskPowerCut | Freeze | HoldDisk | ClockJump | PullDisk)
     }
 
     /// Whether power is lost.
     #[must_use]
     pub const fn is_power_cut(self) -> bool {
-        matches!(self, Self::PowerCut | Self::DiskPowerCut)
+        matches!(self, Self::PowerCut | Self::DiskPowerCut | Self::PullDisk)
     }
 
     /// Whether a disk that has it breaks its promise.

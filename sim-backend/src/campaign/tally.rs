@@ -81,6 +81,8 @@ super::plan::named! {
         NotDone = "write not done",
         /// A read gave fewer blocks than asked for.
         Short = "short transfer",
+        /// The adapter was shut down or removed with commands outstanding.
+        BusyEnd = "end with commands outstanding",
     }
 }
 

@@ -23,6 +23,9 @@ pub trait Troubled: ControllerModel + Sized {
     /// Nothing goes wrong any more.
     fn heal(&mut self);
 
+    /// Whether it works, and nothing of what went wrong is left in it: no fault to come, no reply on its way.
+    fn is_sound(&self) -> bool;
+
     /// The controller leaves the bus.
     fn remove(&mut self);
 }
@@ -71,6 +74,10 @@ impl Troubled for DirectController {
         *self.faults_mut() = direct::Faults::default();
     }
 
+    fn is_sound(&self) -> bool {
+        self.is_at_rest()
+    }
+
     fn remove(&mut self) {
         self.faults_mut().removed = true;
     }
@@ -102,6 +109,10 @@ impl Troubled for Mpi1Controller {
 
     fn heal(&mut self) {
         *self.faults_mut() = mpi1::Faults::default();
+    }
+
+    fn is_sound(&self) -> bool {
+        self.is_at_rest()
     }
 
     fn remove(&mut self) {

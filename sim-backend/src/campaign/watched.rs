@@ -22,8 +22,12 @@ pub struct Seen {
     pub lun: u16,
     /// What.
     pub opcode: Opcode,
+    /// The number that the caller gave it, in CONTROL; 0: none.
+    pub number: u8,
     /// How it ended.
     pub status: Status,
+    /// Bytes that it moved.
+    pub moved: u32,
     /// The first eight bytes of its data-out, where there were any.
     pub stamp: u64,
     /// It reported that cached data could not be written: a medium or hardware error, or a deferred error.
@@ -45,13 +49,16 @@ impl Target for Watched {
 
     fn execute(&mut self, now: Instant, task: &Task<'_>, data: &mut dyn DataPhase) -> Execution {
         let mut sniff = Sniff { data, stamp: 0 };
-        let execution = self.disk.execute(now, task, &mut sniff);
+        let (cdb, number) = numbered::take(task.cdb);
+        let execution = self.disk.execute(now, &Task { cdb: &cdb, ..*task }, &mut sniff);
         let stamp = sniff.stamp;
         if let Execution::Done(executed) = &execution {
             self.log.push(Seen {
                 lun: task.lun.number().and_then(|lun| u16::try_from(lun).ok()).unwrap_or(0),
                 opcode: task.cdb.opcode(),
+                number,
                 status: executed.status,
+                moved: executed.moved,
                 stamp,
                 loss: tells_of_loss(executed),
             });
@@ -81,6 +88,25 @@ impl Target for Watched {
 
     fn has_lun(&self, lun: Lun) -> bool {
         self.disk.has_lun(lun)
+    }
+}
+
+/// A number in the CONTROL byte, which is the last of a CDB and which no device of a campaign looks at: so the log of a disk
+/// says which of the caller's commands it executed.
+pub(super) mod numbered {
+    use scsi_proto::Cdb;
+
+    /// The same CDB with a number.
+    pub(in super::super) fn give(cdb: &Cdb, number: u8) -> Cdb {
+        let mut bytes = *cdb.padded32();
+        let len = cdb.len();
+        bytes[len - 1] = number;
+        Cdb::new(&bytes[..len]).unwrap_or(*cdb)
+    }
+
+    /// The CDB without its number, and the number.
+    pub(super) fn take(cdb: &Cdb) -> (Cdb, u8) {
+        (give(cdb, 0), cdb.as_bytes().last().copied().unwrap_or(0))
     }
 }
 

@@ -24,7 +24,7 @@ use super::plan::{Entry, Fault, Kind, Operation, Plan, Site};
 use super::tally::{Sometimes, Tally};
 use super::text::BLOCKS_MAX;
 use super::trouble::Troubled;
-use super::watched::Watched;
+use super::watched::{Watched, numbered};
 use crate::disk::{Condition, DiskConfig, MediumAccess, Miswrite, SimDisk, Times};
 use crate::machine::{SimMachine, SimRegisters};
 use crate::memory::SimMemory;
@@ -101,6 +101,8 @@ struct World<P: ControlPort, C> {
     counts: [u32; Site::ALL.len()],
     /// What ends by itself, and when.
     healings: Vec<(Instant, Fault, u32)>,
+    /// Disks that were pulled out.
+    pulled: Vec<bool>,
     /// The time of the first operation.
     start: Instant,
     /// The next write.
@@ -151,7 +153,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             abort: Duration::from_secs(1),
             logical_unit_reset: Duration::from_secs(2),
             target_reset: Duration::from_secs(3),
-            resets_max: u8::MAX,
+            resets_max: options.resets.min(255) as u8,
             resets_window: Duration::from_secs(600),
         };
         let adapter = Adapter::new(port, recovery, ClassTimeouts::default(), machine.now());
@@ -171,6 +173,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             adapter,
             machine,
             targets: vec![TargetId::new(0); disks.len()],
+            pulled: vec![false; disks.len()],
             disks,
             injections,
             batch: Batch::new(options.batch as usize),
@@ -335,10 +338,12 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
         let mut made = Flight::new(op, id);
         made.memory = flight::place(&data);
         made.at = self.machine.now();
+        made.number = self.judge.number();
         let cookie = Cookie(self.judge.flights.len() as u64);
         let nexus = self.nexus(op.unit);
-        let mut request = Request::new(nexus, flight::cdb(op), flight::transfer(op), data, cookie)
-            .with_timeout(self.timeout);
+        let cdb = numbered::give(&flight::cdb(op), made.number);
+        let mut request =
+            Request::new(nexus, cdb, flight::transfer(op), data, cookie).with_timeout(self.timeout);
         if op.kind == Kind::WriteOrdered {
             request.command.attribute = TaskAttribute::Ordered;
         }
@@ -419,8 +424,10 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             let index = self.judge.flights.len();
             let mut made = Flight::new(*op, WriteId(0));
             made.at = now;
+            made.number = self.judge.number();
             let cookie = Cookie(index as u64);
-            let request = flush.request(None, cookie).with_timeout(self.timeout);
+            let mut request = flush.request(None, cookie).with_timeout(self.timeout);
+            request.command.cdb = numbered::give(&request.command.cdb, made.number);
             let (vector, op) = (Vector(op.vector as u16), *op);
             match self.adapter.submit(vector, request, now, &mut self.registers) {
                 Ok(handle) => {
@@ -486,6 +493,10 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
         self.take_flushed()?;
         let events = self.events()?;
         self.judge.tags(&self.adapter)?;
+        self.judge.polled(now);
+        if self.judge.troubled && !progress.more && self.is_sound() {
+            self.judge.calm_down();
+        }
         if done > 0 || taken > 0 || events || progress.more || progress.need.is_some() {
             self.idle += 1;
             require(self.idle < POLLS_MAX, Oracle::BoundedWork, || {
@@ -496,6 +507,20 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             self.wake()?;
         }
         Ok(())
+    }
+
+    /// Whether the core takes commands, and has nothing else to do.
+    fn is_working(&self) -> bool {
+        !self.adapter.control().is_recovering()
+            && self.adapter.queues().iter().all(hba_core::queue::IoQueue::is_open)
+    }
+
+    /// Whether nothing of what went wrong is left anywhere.
+    fn is_sound(&self) -> bool {
+        self.healings.is_empty()
+            && self.injections.are_spent()
+            && self.is_working()
+            && self.machine.with_controller(|controller| controller.is_sound())
     }
 
     /// Moves the clock to the next thing that happens.
@@ -532,6 +557,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
                 }
             }
             Fault::DiskPowerCut => self.machine.set_target_power(disk as usize, true),
+            Fault::PullDisk => self.plug(disk as usize),
             Fault::HoldDisk => self.machine.hold(disk as usize, false),
             _ => self.machine.with_controller(Troubled::heal),
         }
@@ -556,9 +582,10 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             }
             drop(watched);
             self.machine.set_target_power(slot, true);
+            self.plug(slot);
         }
         self.healings.clear();
-        self.judge.healed = true;
+        self.judge.heal();
         self.witness()
     }
 
@@ -568,10 +595,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
         while self.adapter.outstanding() > 0
             || !self.flushing.is_empty()
             || !self.concluding.is_empty()
-            || !(self.adapter.control().is_operational() || self.adapter.stopped().is_some())
-            || self.adapter.queues().iter().any(|q| !q.is_open())
-                && self.adapter.stopped().is_none()
-            || self.adapter.control().is_recovering()
+            || self.adapter.stopped().is_none() && !self.is_working()
         {
             self.turn()?;
             let waited = self.machine.now().since(begun);
@@ -640,7 +664,11 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
     fn finish(&mut self, plan: &Plan, dead: bool) -> Verdict {
         if !dead {
             self.quiet()?;
-            match plan.options.end {
+            if plan.options.end > 1 {
+                self.be_busy(plan)?;
+            }
+            self.judge.end();
+            match plan.options.end % 2 {
                 0 => self.adapter.shutdown(),
                 _ => {
                     self.machine.with_controller(Troubled::remove);
@@ -649,7 +677,11 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             }
         }
         let begun = self.machine.now();
-        while self.adapter.stopped().is_none() || self.adapter.outstanding() > 0 {
+        while self.adapter.stopped().is_none()
+            || self.adapter.outstanding() > 0
+            || !self.flushing.is_empty()
+            || !self.concluding.is_empty()
+        {
             self.turn()?;
             require(self.machine.now().since(begun) < RECOVERY, Oracle::Teardown, || {
                 "the adapter does not stop".into()
@@ -666,6 +698,20 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             self.judge.idle_memory(buffer)?;
         }
         self.audit(plan)
+    }
+
+    /// As many commands as go in, none of which has ended yet.
+    fn be_busy(&mut self, plan: &Plan) -> Verdict {
+        let most = (plan.options.vectors * plan.options.depth) as usize;
+        for op in plan.operations.iter().take(most) {
+            if self.is_full(Some(op)) || !self.submit(*op)? {
+                break;
+            }
+        }
+        if self.adapter.outstanding() > 0 {
+            self.judge.tally.saw(Sometimes::BusyEnd);
+        }
+        Ok(())
     }
 
     /// After the end no register is touched.
@@ -703,21 +749,22 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             Oracle::ReadData,
             Oracle::Visible,
         ];
-        !plan.is_honest()
-            && of_disks.contains(&violation.oracle)
+        let unit = violation.unit.filter(|_| !plan.is_honest());
+        unit.is_some_and(|unit| of_disks.contains(&violation.oracle) && self.lies(unit) > 0)
             && self.audit(plan).is_ok()
-            && self.judge.tally.liars > 0
+    }
+
+    /// How often a unit did not keep its promise.
+    fn lies(&self, unit: u32) -> u64 {
+        let (disk, unit) = (unit / self.units_per_disk, unit % self.units_per_disk);
+        let mut watched = locked(&self.disks[disk as usize]);
+        watched.disk.unit(unit as usize).map_or(0, |unit| unit.lies().total())
     }
 
     /// Names the disks that broke their promise.
     fn audit(&mut self, plan: &Plan) -> Verdict {
-        for disk in &self.disks {
-            let mut watched = locked(disk);
-            let units = watched.disk.units();
-            let lies = (0..units).filter_map(|unit| watched.disk.unit(unit).map(|u| u.lies()));
-            let lied = lies.filter(|lies| lies.total() > 0).count();
-            self.judge.tally.liars += lied as u64;
-        }
+        let lied = (0..plan.options.all_units()).filter(|unit| self.lies(*unit) > 0).count();
+        self.judge.tally.liars += lied as u64;
         require(!plan.is_honest() || self.judge.tally.liars == 0, Oracle::FuaDurable, || {
             "an honest disk is named by the audit".into()
         })
@@ -769,7 +816,8 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
                         self.targets[index] = target.id;
                     }
                 }
-                ControlEvent::Recovering(_, rung) => {
+                ControlEvent::Recovering(nexus, rung) => {
+                    self.note_function(nexus, rung);
                     self.judge.tally.saw(match rung {
                         Rung::Abort => Sometimes::Aborted,
                         Rung::LogicalUnitReset => Sometimes::UnitReset,
@@ -782,6 +830,18 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             }
         }
         Ok(any)
+    }
+
+    /// A function was sent that ends commands of these units.
+    fn note_function(&mut self, nexus: Nexus, rung: Rung) {
+        let now = self.machine.now();
+        for unit in 0..self.judge.units() as u32 {
+            let here = self.nexus(unit);
+            let all = rung == Rung::TargetReset && here.target == nexus.target;
+            if all || rung == Rung::LogicalUnitReset && here == nexus {
+                self.judge.function(unit, now);
+            }
+        }
     }
 
     /// One more event at a site, and the faults that wait for it.
@@ -811,6 +871,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
         match fault {
             Fault::PowerCut => self.cut_power(None, count),
             Fault::DiskPowerCut => self.cut_power(Some(disk), count),
+            Fault::PullDisk => self.pull(disk, count),
             Fault::HoldDisk => {
                 self.machine.hold(disk as usize, true);
                 self.later(fault, disk, count);
@@ -827,6 +888,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             }
             Fault::UnitReset => {
                 let nexus = self.nexus(unit);
+                self.judge.function(unit, self.machine.now());
                 let _ = self.adapter.task_management(TaskManagement::LogicalUnitReset(nexus));
             }
             Fault::Reset => self.adapter.request_reset(self.machine.now()),
@@ -909,6 +971,27 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             *most = (*most).max(cached);
         }
         self.later(fault, disk.unwrap_or(0), millis);
+    }
+
+    /// A disk is pulled out: its commands end as the controller has it, and its cache is lost.
+    fn pull(&mut self, disk: u32, millis: u32) {
+        let slot = disk as usize;
+        if self.pulled[slot] {
+            return;
+        }
+        self.cut_power(Some(disk), millis);
+        drop(self.machine.detach(slot));
+        self.pulled[slot] = true;
+        self.later(Fault::PullDisk, disk, millis);
+    }
+
+    /// And is put back.
+    fn plug(&mut self, slot: usize) {
+        if core::mem::take(&mut self.pulled[slot]) {
+            crate::target::Target::power_on(&mut locked(&self.disks[slot]).disk);
+            // The slot is its own.
+            let _ = self.machine.attach(slot, self.disks[slot].clone());
+        }
     }
 
     fn later(&mut self, fault: Fault, disk: u32, millis: u32) {

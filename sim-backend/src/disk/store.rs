@@ -34,13 +34,15 @@ pub struct Lies {
     pub misdirected: u64,
     /// Blocks of which only a part was written.
     pub shorn: u64,
+    /// Blocks that a loss of power left half old and half new.
+    pub torn: u64,
 }
 
 impl Lies {
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.flushes + self.fua_writes + self.misdirected + self.shorn
+        self.flushes + self.fua_writes + self.misdirected + self.shorn + self.torn
     }
 }
 
@@ -300,8 +302,11 @@ impl Store {
         if self.rules.non_volatile && !is_planted(Sabotage::CacheForgets) {
             return CutReport::default();
         }
-        let policy = if is_planted(Sabotage::TornBlock) { PowerCut::TornBlock } else { policy };
-        power::cut(policy, &mut self.cache, self.medium.medium(), &mut self.prng)
+        let planted = is_planted(Sabotage::TornBlock);
+        let policy = if planted { PowerCut::TornBlock } else { policy };
+        let report = power::cut(policy, &mut self.cache, self.medium.medium(), &mut self.prng);
+        self.lies.torn += u64::from(report.torn.is_some() && !planted);
+        report
     }
 
     /// Whether a write goes to the medium before its status.

@@ -7,7 +7,7 @@
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use hba_core::dma::{BusAddr, DmaRegion};
 
@@ -43,17 +43,28 @@ impl Block {
     /// Device read. The caller has checked the range against the length of the mapping.
     pub(crate) fn read(&self, offset: usize, into: &mut [u8]) {
         self.check(offset, into.len());
-        let (words, bytes) = into.split_at_mut(word_bytes(offset, into.len()));
-        for (at, word) in (offset..).step_by(4).zip(words.chunks_exact_mut(4)) {
+        let [eights, fours] = word_bytes(offset, into.len());
+        let (eights, rest) = into.split_at_mut(eights);
+        let (fours, bytes) = rest.split_at_mut(fours);
+        let mut at = offset;
+        for word in eights.as_chunks_mut().0 {
             // SAFETY: `check` proved the range; `word_bytes` is not zero only for aligned offsets; the memory lives as
             // long as self and is accessed without references.
-            let value = unsafe { AtomicU32::from_ptr(self.base().add(at).cast().as_ptr()) };
-            word.copy_from_slice(&value.load(Ordering::Relaxed).to_ne_bytes());
+            let value = unsafe { AtomicU64::from_ptr(self.base().add(at).cast().as_ptr()) };
+            *word = value.load(Ordering::Relaxed).to_ne_bytes();
+            at += 8;
         }
-        for (at, byte) in (offset + words.len()..).zip(bytes) {
+        for word in fours.as_chunks_mut().0 {
+            // SAFETY: as above.
+            let value = unsafe { AtomicU32::from_ptr(self.base().add(at).cast().as_ptr()) };
+            *word = value.load(Ordering::Relaxed).to_ne_bytes();
+            at += 4;
+        }
+        for byte in bytes {
             // SAFETY: as above, one byte.
             let value = unsafe { AtomicU8::from_ptr(self.base().add(at).as_ptr()) };
             *byte = value.load(Ordering::Relaxed);
+            at += 1;
         }
         core::sync::atomic::fence(Ordering::Acquire);
     }
@@ -62,17 +73,27 @@ impl Block {
     pub(crate) fn write(&self, offset: usize, from: &[u8]) {
         self.check(offset, from.len());
         core::sync::atomic::fence(Ordering::Release);
-        let (words, bytes) = from.split_at(word_bytes(offset, from.len()));
-        for (at, word) in (offset..).step_by(4).zip(words.chunks_exact(4)) {
-            let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
+        let [eights, fours] = word_bytes(offset, from.len());
+        let (eights, rest) = from.split_at(eights);
+        let (fours, bytes) = rest.split_at(fours);
+        let mut at = offset;
+        for word in eights.as_chunks().0 {
+            // SAFETY: as in `read`.
+            let value = unsafe { AtomicU64::from_ptr(self.base().add(at).cast().as_ptr()) };
+            value.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+            at += 8;
+        }
+        for word in fours.as_chunks().0 {
             // SAFETY: as in `read`.
             let value = unsafe { AtomicU32::from_ptr(self.base().add(at).cast().as_ptr()) };
-            value.store(word, Ordering::Relaxed);
+            value.store(u32::from_ne_bytes(*word), Ordering::Relaxed);
+            at += 4;
         }
-        for (at, byte) in (offset + words.len()..).zip(bytes) {
+        for byte in bytes {
             // SAFETY: as in `read`.
             let value = unsafe { AtomicU8::from_ptr(self.base().add(at).as_ptr()) };
             value.store(*byte, Ordering::Relaxed);
+            at += 1;
         }
     }
 
@@ -91,7 +112,36 @@ impl Block {
     }
 }
 
-/// How many of `len` bytes at `offset` can go as 32-bit words.
-const fn word_bytes(offset: usize, len: usize) -> usize {
-    if offset.is_multiple_of(4) { len / 4 * 4 } else { 0 }
+/// How many of `len` bytes at `offset` can go as words of 64 bits, and how many after them as words of 32 bits: a word of the
+/// device is never seen in parts.
+const fn word_bytes(offset: usize, len: usize) -> [usize; 2] {
+    match offset % 8 {
+        0 => [len / 8 * 8, len % 8 / 4 * 4],
+        4 => [0, len / 4 * 4],
+        _ => [0, 0],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_go_as_the_longest_words_that_are_aligned() {
+        let all =
+            [(0, 4, [0, 4]), (4, 12, [0, 12]), (0, 23, [16, 4]), (8, 3, [0, 0]), (2, 8, [0, 0])];
+        for (offset, len, words) in all {
+            assert_eq!(word_bytes(offset, len), words, "{len} bytes at {offset}");
+            let block = Block::new(32, 0xa5);
+            let bytes: Vec<u8> = (1..).take(len).collect();
+            block.write(offset, &bytes);
+            let mut back = [0; 32];
+            block.read(0, &mut back);
+            assert_eq!(back[offset..offset + len], bytes);
+            assert_eq!(back.iter().filter(|byte| **byte == 0xa5).count(), 32 - len);
+            let mut piece = vec![0; len];
+            block.read(offset, &mut piece);
+            assert_eq!(piece, bytes);
+        }
+    }
 }

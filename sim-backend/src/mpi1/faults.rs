@@ -3,7 +3,7 @@
 use super::codes::IocStatus;
 
 /// What goes wrong, and how often.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// The device has left the bus: all reads give all ones, writes vanish, nothing is done.
     pub removed: bool,
@@ -35,6 +35,29 @@ pub struct Faults {
     pub cut_transfers: u32,
     /// Stray words for the reply post FIFO: context replies that nobody expects, or bad addresses.
     pub stray_replies: Vec<u32>,
+}
+
+impl Faults {
+    /// Whether none is left to strike.
+    pub(super) fn are_spent(&self) -> bool {
+        let Self { corrupt_address, patch_replies, refuse_commands, .. } = self;
+        let uncounted = Self {
+            corrupt_address: left(*corrupt_address),
+            patch_replies: left(*patch_replies),
+            refuse_commands: left(*refuse_commands),
+            fail_task_management: left(self.fail_task_management),
+            ..self.clone()
+        };
+        uncounted == Self::default()
+    }
+}
+
+/// A counted value of which something is left.
+const fn left<T: Copy>(fault: Option<(u32, T)>) -> Option<(u32, T)> {
+    match fault {
+        Some((0, _)) => None,
+        some => some,
+    }
 }
 
 #[cfg(test)]

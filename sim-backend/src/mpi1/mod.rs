@@ -145,6 +145,13 @@ impl Mpi1Controller {
         self.state
     }
 
+    /// Whether it works, no fault is left to strike, and the host has taken every reply.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        let quiet = self.fifos.reply_post.is_empty() && self.replies.len() == 0;
+        self.state == IocState::Operational && self.faults.are_spent() && quiet
+    }
+
     /// Commands that were accepted and have not ended.
     #[must_use]
     pub fn outstanding(&self) -> usize {

@@ -36,6 +36,8 @@ pub(super) struct Init {
     pub(super) reply_high: u32,
     /// Whether a fault comes with a core dump.
     pub(super) coredump: bool,
+    /// Whether an array says where the post queues are.
+    pub(super) apart: bool,
     pub(super) posts: Vec<PostQueue>,
     pub(super) free: FreeQueue,
 }
@@ -89,6 +91,7 @@ impl Mpi2Controller {
             reply_high: request.system_reply_high.get(),
             coredump: request.configuration_flags.get() & COREDUMP_ENABLE != 0
                 && self.personality.facts.can(capability::COREDUMP),
+            apart: request.msg_flags & RDPQ_ARRAY_MODE != 0,
             posts: self.post_queues(request)?,
             free: free_queue(request)?,
         })

@@ -235,6 +235,12 @@ impl Mpi2Controller {
         &self.violations
     }
 
+    /// Whether the host said by an array where its reply post queues are; `None` before IOC_INIT.
+    #[must_use]
+    pub fn has_queues_apart(&self) -> Option<bool> {
+        self.init.as_ref().map(|init| init.apart)
+    }
+
     /// Requests that were posted and have no reply yet, commands or not.
     #[must_use]
     pub const fn outstanding(&self) -> usize {

@@ -16,10 +16,10 @@ fn f059_sense_valid_zero_mpi2() {
 
 #[test]
 fn f060_autosense_failed_mpi2() {
-    let (_, outcome, ..) = read_reply(0x0000_0202, PAGE, 18);
-    assert_ne!(outcome, GOOD);
+    let (_, outcome, _, _, bytes) = read_reply(0x0000_0202, PAGE, 18);
+    assert_eq!((outcome, bytes), (Outcome::Status(Status::CHECK_CONDITION), 0));
     let (_, outcome, ..) = read_reply(0x0000_0200, PAGE, 0);
-    assert_ne!(outcome, GOOD, "autosense failed with status good");
+    assert_eq!(outcome, Outcome::Failed(Failure::BadReply), "autosense failed with status good");
 }
 
 #[test]
@@ -58,9 +58,14 @@ fn f065_residual_mismatch_mpi2() {
 
 #[test]
 fn f066_status_reserved_mpi2() {
-    for status in [0x0000_0055, 0x7777_0000, 0x0043_0000 | 0x55] {
+    for (status, failure) in [
+        (0x0000_0055, Failure::BadReply),
+        (0x7777_0000, Failure::BadReply),
+        (0x0050_0000, Failure::BadReply),
+        (0x0043_0055, Failure::DeviceNotPresent),
+    ] {
         let (_, outcome, ..) = read_reply(status, PAGE, 0);
-        assert!(matches!(outcome, Outcome::Failed(_)), "{status:#x}: {outcome:?}");
+        assert_eq!(outcome, Outcome::Failed(failure), "{status:#x}");
     }
 }
 
@@ -74,6 +79,6 @@ fn f068_loginfo_only_mpi2() {
 fn f069_protection_error_mpi2() {
     for status in [0x004d_0000, 0x004e_0000, 0x004f_0000] {
         let (_, outcome, ..) = read_reply(status, PAGE, 0);
-        assert!(matches!(outcome, Outcome::Failed(_)), "{status:#x}: {outcome:?}");
+        assert_eq!(outcome, Outcome::Failed(Failure::DataError), "{status:#x}");
     }
 }

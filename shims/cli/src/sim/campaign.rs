@@ -9,7 +9,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use sim_backend::campaign::{Profile, Tally, Violation};
 
-use super::{Ended, Stop, execute, plan_of, reduce};
+use super::{Ended, Listener, Log, Stop, execute, plan_of, reduce};
 use crate::args::SimArgs;
 use crate::controller::ControllerSpec;
 
@@ -18,6 +18,7 @@ pub(super) struct Campaign<'a> {
     pub(super) controller: ControllerSpec,
     pub(super) profile: Profile,
     pub(super) args: &'a SimArgs,
+    pub(super) log: Option<&'a Log>,
 }
 
 /// What the threads share.
@@ -104,15 +105,21 @@ impl Campaign<'_> {
         lock(&shared.all).add(&tally);
     }
 
-    /// One seed; twice where the hashes are to be compared, the second time under a flight recorder.
+    /// One seed; twice where the hashes are to be compared, the second time with the log, or under a flight recorder.
     fn one(&self, seed: u64, tally: &mut Tally) -> Result<Option<Violation>, String> {
         let plan = plan_of(self.controller, seed, self.profile);
-        let outcome = execute(self.controller, &plan, false)?;
+        let heard = Listener::of(self.log);
+        let (first, second) = match (self.args.twice, self.log) {
+            (false, _) => (heard, heard),
+            (true, Some(_)) => (Listener::Nobody, heard),
+            (true, None) => (Listener::Nobody, Listener::Recorder),
+        };
+        let outcome = execute(self.controller, &plan, first)?;
         tally.add(&outcome.tally);
         if outcome.violation.is_some() || !self.args.twice {
             return Ok(outcome.violation);
         }
-        let again = execute(self.controller, &plan, true)?;
+        let again = execute(self.controller, &plan, second)?;
         Ok(outcome.agrees_with(&again).err())
     }
 }

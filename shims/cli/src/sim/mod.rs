@@ -1,6 +1,7 @@
 //! `hba sim`: campaigns of the driver core against a world in which everything goes wrong.
 
 mod campaign;
+mod log;
 mod report;
 #[cfg(feature = "sabotage")]
 mod sabotage;
@@ -9,12 +10,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use hba_core::port::ControlPort;
+use hba_core::tracer::Tracer;
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
 use sim_backend::campaign::{
-    COMMON, Capacity, DIRECT, Exhausted, Outcome, Plan, Profile, Replay, Tally, Violation, draw,
-    exhaustive, run as run_world, shrink,
+    COMMON, Capacity, DIRECT, Exhausted, Outcome, Plan, Profile, Replay, Tally, Troubled,
+    Violation, draw, exhaustive, run as run_world, shrink,
 };
 use sim_backend::direct::{DirectConfig, DirectControl, DirectController};
+use sim_backend::machine::SimRegisters;
 use sim_backend::mpi1::Mpi1Controller;
 
 use crate::args::{RigArgs, SimArgs};
@@ -22,6 +26,7 @@ use crate::controller::ControllerSpec;
 use crate::output::{Output, note};
 use crate::{CliError, Exit};
 use campaign::Campaign;
+use log::{Log, RunLog};
 pub use report::SimReport;
 
 /// Runs of one shrinking.
@@ -38,15 +43,25 @@ pub(crate) fn run(rig: &RigArgs, args: &SimArgs, output: &mut Output) -> Result<
     if let sabotage::Plan::Ended(exit) = sabotage::prepare(rig, args, output)? {
         return Ok(exit);
     }
+    let log = match args.log.as_deref().map(Log::create).transpose() {
+        Ok(log) => log,
+        Err(error) => {
+            note(&format!("the log cannot be written: {error}"));
+            return Ok(Exit::Failure);
+        }
+    };
     let begun = Instant::now();
     let ended = match (&args.replay, args.exhaustive) {
-        (Some(path), _) => replay(controller, path),
+        (Some(path), _) => replay(controller, path, log.as_ref()),
         (None, Some(operations)) => enumerate(controller, operations, args),
         (None, None) => {
             let profile = args.profile;
-            Campaign { controller, profile, args }.run()
+            Campaign { controller, profile, args, log: log.as_ref() }.run()
         }
     };
+    if let Some(log) = log {
+        log.finish()?;
+    }
     let ended = match ended {
         Ok(ended) => ended,
         Err(Stop::Usage(why)) => {
@@ -99,35 +114,60 @@ pub(crate) enum Stop {
     Machine(String),
 }
 
-/// One run on a controller; with `traced`, under a flight recorder, which must change nothing.
-pub(crate) fn execute(
+/// Who listens to a run, which must change nothing.
+#[derive(Clone, Copy)]
+enum Listener<'a> {
+    Nobody,
+    /// A flight recorder.
+    Recorder,
+    Log(&'a Log),
+}
+
+impl<'a> Listener<'a> {
+    fn of(log: Option<&'a Log>) -> Self {
+        log.map_or(Self::Nobody, Self::Log)
+    }
+}
+
+/// One run on a controller.
+fn execute(
     controller: ControllerSpec,
     plan: &Plan,
-    traced: bool,
+    listener: Listener<'_>,
 ) -> Result<Outcome, String> {
-    use hba_core::tracer::Tracer;
-    /// Records kept.
-    const RECORDS: usize = 64;
-    let direct = |plan: &Plan| {
-        DirectControl::new(DirectConfig {
-            vectors_max: plan.options.vectors as u16,
-            depth_max: plan.options.depth as u16,
-            ..DirectConfig::default()
-        })
-    };
-    match (controller, traced) {
-        (ControllerSpec::SimDirect, false) => {
-            run_world::<_, DirectController>(plan, |_, plan| direct(plan))
-        }
-        (ControllerSpec::SimDirect, true) => {
-            run_world::<_, DirectController>(plan, |_, plan| Tracer::new(direct(plan), RECORDS))
-        }
-        (_, false) => run_world::<_, Mpi1Controller>(plan, |registers, _| {
+    match controller {
+        ControllerSpec::SimDirect => heard::<_, DirectController>(plan, listener, |_, plan| {
+            DirectControl::new(DirectConfig {
+                vectors_max: plan.options.vectors as u16,
+                depth_max: plan.options.depth as u16,
+                ..DirectConfig::default()
+            })
+        }),
+        _ => heard::<_, Mpi1Controller>(plan, listener, |registers, _| {
             Mpi1::new(Mpi1Config::default(), FifoRegister(registers))
         }),
-        (_, true) => run_world::<_, Mpi1Controller>(plan, |registers, _| {
-            Tracer::new(Mpi1::new(Mpi1Config::default(), FifoRegister(registers)), RECORDS)
-        }),
+    }
+}
+
+fn heard<P: ControlPort, C: Troubled>(
+    plan: &Plan,
+    listener: Listener<'_>,
+    port: impl FnOnce(SimRegisters<C>, &Plan) -> P,
+) -> Result<Outcome, String> {
+    /// Records kept.
+    const RECORDS: usize = 64;
+    match listener {
+        Listener::Nobody => run_world(plan, port),
+        Listener::Recorder => {
+            run_world(plan, |registers, plan| Tracer::new(port(registers, plan), RECORDS))
+        }
+        Listener::Log(log) => {
+            let run = RunLog::default();
+            let traced = |registers, plan: &Plan| Tracer::with(port(registers, plan), run.clone());
+            let outcome = run_world(plan, traced)?;
+            log.add(plan.seed, &run).map_err(|error| format!("the log: {error}"))?;
+            Ok(outcome)
+        }
     }
 }
 
@@ -143,7 +183,7 @@ pub(crate) fn plan_of(controller: ControllerSpec, seed: u64, profile: Profile) -
 /// Makes a failing plan small and stores it.
 pub(crate) fn reduce(controller: ControllerSpec, plan: &Plan, violation: Violation) -> Failed {
     let fails = |plan: &Plan| {
-        let outcome = execute(controller, plan, false).ok()?;
+        let outcome = execute(controller, plan, Listener::Nobody).ok()?;
         outcome.violation.map(|violation| violation.oracle)
     };
     let small = shrink(plan, violation.oracle, SHRINK_TRIES, fails);
@@ -153,12 +193,16 @@ pub(crate) fn reduce(controller: ControllerSpec, plan: &Plan, violation: Violati
     Failed { seed: plan.seed, violation, small, file }
 }
 
-fn replay(controller: ControllerSpec, path: &std::path::Path) -> Result<Ended, Stop> {
+fn replay(
+    controller: ControllerSpec,
+    path: &std::path::Path,
+    log: Option<&Log>,
+) -> Result<Ended, Stop> {
     let named =
         |error: &dyn core::fmt::Display| Stop::Usage(format!("{}: {error}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| named(&error))?;
     let replay = Replay::parse(&text).map_err(|error| named(&error))?;
-    let outcome = execute(controller, &replay.plan, false).map_err(Stop::Machine)?;
+    let outcome = execute(controller, &replay.plan, Listener::of(log)).map_err(Stop::Machine)?;
     let failure = outcome.violation.map(|violation| Failed {
         seed: replay.plan.seed,
         violation,
@@ -174,7 +218,7 @@ fn enumerate(controller: ControllerSpec, operations: u32, args: &SimArgs) -> Res
     let part = (u64::from(args.shard.index), u64::from(args.shard.of));
     let mut tally = Tally::default();
     let one = |plan: &Plan| {
-        let outcome = execute(controller, plan, false)?;
+        let outcome = execute(controller, plan, Listener::Nobody)?;
         tally.add(&outcome.tally);
         Ok(outcome)
     };

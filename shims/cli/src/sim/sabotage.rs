@@ -7,7 +7,7 @@ use hba_core::sabotage::{Sabotage, plant};
 use serde::Serialize;
 use sim_backend::campaign::{Profile, Tally};
 
-use super::{campaign::progress, execute, plan_of};
+use super::{Listener, campaign::progress, execute, plan_of};
 use crate::args::{RigArgs, SimArgs};
 use crate::controller::ControllerSpec;
 use crate::output::{Output, note};
@@ -124,7 +124,7 @@ fn hunt(bug: Sabotage) -> Result<Hunt, String> {
     let mut found = None;
     for seed in 0..RUNS_MAX {
         let profile = ROTATION[(seed % ROTATION.len() as u64) as usize];
-        let outcome = execute(controller, &plan_of(controller, seed, profile), false)?;
+        let outcome = execute(controller, &plan_of(controller, seed, profile), Listener::Nobody)?;
         tally.add(&outcome.tally);
         if let Some(violation) = outcome.violation {
             found = Some((violation.oracle.name(), profile, seed));

@@ -99,6 +99,52 @@ fn o24_no_register_is_touched_after_the_end() {
 }
 
 #[test]
+fn o28_teardown_ends_with_commands_outstanding() {
+    let plan = Plan { options: Options { end: 2, ..plan().options }, ..plan() };
+    let mut world = greeted(&plan);
+    // One that the core never had: it is the caller's, and never ends.
+    let handle = hba_core::adapter::AdapterHandle {
+        vector: Vector(0),
+        command: hba_core::name::CommandHandle::NEVER_SENT,
+    };
+    world.be_busy(&plan).unwrap();
+    assert_eq!(world.adapter.outstanding(), 4);
+    world.judge.submitted(Flight::new(WRITE, WriteId(99)), handle);
+    world.adapter.shutdown();
+    world.judge.end();
+    let ended = (0..200).try_for_each(|_| world.turn());
+    fires(ended, Oracle::Tags);
+    fires(world.judge.all_ended(), Oracle::ExactlyOnce);
+}
+
+#[test]
+fn a_liar_excuses_only_what_is_wrong_on_its_own_unit() {
+    let options = Options { lying_flush: 1, disks: 2, ..plan().options };
+    let plan = Plan { options, ..plan() };
+    let mut world = greeted(&plan);
+    world.insist(WRITE).unwrap();
+    world.insist(Operation { kind: Kind::Flush, ..WRITE }).unwrap();
+    assert_eq!([world.lies(0), world.lies(1)], [1, 0]);
+    let violation = Violation::new(Oracle::DurableFloor, "it is gone");
+    assert!(world.is_named(&plan, &violation.clone().on(0)));
+    assert!(!world.is_named(&plan, &violation.clone().on(1)), "that one did nothing");
+    assert!(!world.is_named(&plan, &violation), "nobody's");
+    assert!(!world.is_named(&plan, &Violation::new(Oracle::Tags, "").on(0)));
+}
+
+#[test]
+fn o21_a_fault_that_is_over_is_over() {
+    let mut world = greeted(&plan());
+    let fault = Fault::LoseReply;
+    world.inject(Entry { site: Site::Time, nth: 1, fault, unit: 0, count: 1 }).unwrap();
+    assert!(world.judge.troubled && !world.is_sound());
+    assert!(world.submit(WRITE).unwrap());
+    world.settle(Oracle::BoundedRecovery).unwrap();
+    world.turn().unwrap();
+    assert!(!world.judge.troubled, "the lost reply was made up for");
+}
+
+#[test]
 fn o26_equal_plans_give_equal_runs() {
     let run = |plan: &Plan| {
         let mut world = world(plan);

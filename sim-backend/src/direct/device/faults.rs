@@ -18,7 +18,7 @@ impl FaultCode {
 }
 
 /// What goes wrong, and how often.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// The controller has left the bus: all reads give all ones, writes vanish, nothing is done.
     pub removed: bool,
@@ -44,6 +44,28 @@ pub struct Faults {
     pub fail_task_management: Option<(u32, u16)>,
     /// Descriptors that nobody expects, as words without a phase, and the ring that they go to.
     pub stray: Vec<(u8, [u32; 2])>,
+}
+
+impl Faults {
+    /// Whether none is left to strike.
+    pub(super) fn are_spent(&self) -> bool {
+        let Self { bad_slot, patch_details, fail_task_management, .. } = self;
+        let uncounted = Self {
+            bad_slot: left(*bad_slot),
+            patch_details: left(*patch_details),
+            fail_task_management: left(*fail_task_management),
+            ..self.clone()
+        };
+        uncounted == Self::default()
+    }
+}
+
+/// A counted value of which something is left.
+const fn left<T: Copy>(fault: Option<(u32, T)>) -> Option<(u32, T)> {
+    match fault {
+        Some((0, _)) => None,
+        some => some,
+    }
 }
 
 /// Uses up one of `count`.

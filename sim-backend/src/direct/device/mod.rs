@@ -128,6 +128,13 @@ impl DirectController {
         self.tasks.len()
     }
 
+    /// Whether it works, no fault is left to strike, and the host has taken every reply.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        let quiet = self.queues.iter().all(Queue::is_quiet);
+        self.state == ControllerState::Operational && self.faults.are_spent() && quiet
+    }
+
     /// Stops in the fault state with a code of the caller's choice.
     pub fn fail(&mut self, code: FaultCode) {
         self.state = ControllerState::Fault(code.0);

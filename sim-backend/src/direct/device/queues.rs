@@ -76,6 +76,11 @@ impl Queue {
         self.produced != self.consumed
     }
 
+    /// Whether nothing waits for the host.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.backlog.is_empty() && !self.has_news()
+    }
+
     pub(super) const fn take_interrupt(&mut self) -> bool {
         core::mem::replace(&mut self.interrupt, false)
     }

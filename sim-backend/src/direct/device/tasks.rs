@@ -40,6 +40,18 @@ impl Accepted {
     fn shares_unit(&self, other: &Self) -> bool {
         self.head.target == other.head.target && self.head.lun == other.head.lun
     }
+
+    const HEAD_OF_QUEUE: u8 = 0;
+    const SIMPLE: u8 = 1;
+    const ORDERED: u8 = 2;
+
+    const fn rank(&self) -> u8 {
+        match self.head.attribute {
+            TaskAttribute::HeadOfQueue => Self::HEAD_OF_QUEUE,
+            TaskAttribute::Ordered => Self::ORDERED,
+            TaskAttribute::Simple | TaskAttribute::Aca => Self::SIMPLE,
+        }
+    }
 }
 
 impl DirectController {
@@ -52,7 +64,7 @@ impl DirectController {
         }) else {
             return false;
         };
-        if self.tasks.0.iter().any(|t| t.vector == vector && t.head.name.tag.0 == slot) {
+        if self.tasks.any(|t| t.vector == vector && t.head.name.tag.0 == slot) {
             self.fail(FaultCode::DOORBELL);
             return true;
         }
@@ -79,7 +91,7 @@ impl DirectController {
             return self.answer_without_status(&task, Ending::NOT_PRESENT);
         }
         task.due = self.schedule.due(self.now);
-        self.tasks.0.push(task);
+        self.tasks.push(task);
     }
 
     /// `None` when the slot contains nothing that could be a request.
@@ -111,7 +123,7 @@ impl DirectController {
         let Some(index) = self.tasks.pick(self.now, &self.topology, &mut self.schedule) else {
             return false;
         };
-        let mut task = self.tasks.0.remove(index);
+        let task = self.tasks.take(index);
         let Some(target) = self.topology.target_mut(task.slot()) else {
             self.answer_without_status(&task, Ending::NOT_PRESENT);
             return true;
@@ -120,10 +132,7 @@ impl DirectController {
         let execution = target.execute(self.now, &task.task(), &mut data);
         let faulted = data.faulted();
         match execution {
-            Execution::Held => {
-                task.offered = true;
-                self.tasks.0.insert(index, task);
-            }
+            Execution::Held => self.tasks.put_back(index, task),
             Execution::Done(_) if faulted => {
                 self.answer_without_status(&task, Ending::DATA_ERROR);
             }
@@ -134,7 +143,7 @@ impl DirectController {
 
     /// Ends all tasks that satisfy `wanted` and answers each, in the order of arrival.
     pub(super) fn end_tasks(&mut self, ending: Ending, wanted: impl Fn(&Accepted) -> bool) {
-        let ended: Vec<_> = self.tasks.0.extract_if(.., |task| wanted(task)).collect();
+        let ended = self.tasks.take_all(wanted);
         for task in ended {
             self.answer_without_status(&task, ending);
         }
@@ -143,65 +152,113 @@ impl DirectController {
 
 /// All accepted commands, in the order of arrival.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TaskSet(Vec<Accepted>);
+pub(super) struct TaskSet {
+    tasks: Vec<Accepted>,
+    /// Of them, those that are not SIMPLE: without any, none waits for another.
+    attributed: usize,
+    /// Of them, those that were offered in this pass and are held by their targets.
+    offered: usize,
+    /// Those that may be offered next; kept for its memory.
+    candidates: Vec<usize>,
+}
 
 impl TaskSet {
     pub(super) const fn len(&self) -> usize {
-        self.0.len()
+        self.tasks.len()
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.tasks.clear();
+        (self.attributed, self.offered) = (0, 0);
+    }
+
+    fn push(&mut self, task: Accepted) {
+        self.attributed += usize::from(task.rank() != Accepted::SIMPLE);
+        self.tasks.push(task);
+    }
+
+    fn take(&mut self, index: usize) -> Accepted {
+        let task = self.tasks.remove(index);
+        self.forget(&task);
+        task
+    }
+
+    fn take_all(&mut self, wanted: impl Fn(&Accepted) -> bool) -> Vec<Accepted> {
+        let taken: Vec<_> = self.tasks.extract_if(.., |task| wanted(task)).collect();
+        taken.iter().for_each(|task| self.forget(task));
+        taken
+    }
+
+    fn forget(&mut self, task: &Accepted) {
+        self.attributed -= usize::from(task.rank() != Accepted::SIMPLE);
+        self.offered -= usize::from(task.offered);
+    }
+
+    /// Its target holds a task that was taken.
+    fn put_back(&mut self, index: usize, mut task: Accepted) {
+        task.offered = true;
+        self.offered += 1;
+        self.attributed += usize::from(task.rank() != Accepted::SIMPLE);
+        self.tasks.insert(index, task);
     }
 
     pub(super) fn any(&self, wanted: impl Fn(&Accepted) -> bool) -> bool {
-        self.0.iter().any(wanted)
+        self.tasks.iter().any(wanted)
     }
 
     /// Tasks that were offered in this pass and are held by their targets.
-    pub(super) fn held(&self) -> u32 {
-        self.0.iter().filter(|task| task.offered).count() as u32
+    pub(super) const fn held(&self) -> u32 {
+        self.offered as u32
     }
 
     /// Every held task may be offered again.
     pub(super) fn begin_pass(&mut self) {
-        self.0.iter_mut().for_each(|task| task.offered = false);
+        if core::mem::take(&mut self.offered) > 0 {
+            self.tasks.iter_mut().for_each(|task| task.offered = false);
+        }
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.0.iter().map(|task| task.due).min()
+        self.tasks.iter().map(|task| task.due).min()
     }
 
     /// The index of the task to offer next.
-    fn pick(&self, now: Instant, topology: &Topology, schedule: &mut Schedule) -> Option<usize> {
-        let ready =
-            |task: &Accepted| !task.offered && task.due <= now && !topology.is_held(task.slot());
-        let mut candidates = (0..self.0.len())
-            .filter(|index| self.0.get(*index).is_some_and(&ready) && !self.is_blocked(*index));
-        if schedule.is_fifo() {
-            return candidates.next();
-        }
-        let candidates: Vec<_> = candidates.collect();
-        if candidates.is_empty() {
-            return None;
-        }
-        candidates.get(schedule.pick(candidates.len())).copied()
+    fn pick(
+        &mut self,
+        now: Instant,
+        topology: &Topology,
+        schedule: &mut Schedule,
+    ) -> Option<usize> {
+        let mut candidates = core::mem::take(&mut self.candidates);
+        candidates.clear();
+        let ready = self.tasks.iter().enumerate().filter(|(index, task)| {
+            !task.offered
+                && task.due <= now
+                && !topology.is_held(task.slot())
+                && (self.attributed == 0 || !self.is_blocked(*index))
+        });
+        let most = if schedule.is_fifo() { 1 } else { usize::MAX };
+        candidates.extend(ready.take(most).map(|(index, _)| index));
+        let picked = match candidates.len() {
+            0 => None,
+            1 if schedule.is_fifo() => candidates.first().copied(),
+            several => candidates.get(schedule.pick(several)).copied(),
+        };
+        self.candidates = candidates;
+        picked
     }
 
     /// Whether an older task of the same logical unit must end first. Source: SAM-5 8.9.
     fn is_blocked(&self, index: usize) -> bool {
-        let Some(task) = self.0.get(index) else { return false };
-        let rank = |task: &Accepted| match task.head.attribute {
-            TaskAttribute::HeadOfQueue => 0,
-            TaskAttribute::Ordered => 2,
-            TaskAttribute::Simple | TaskAttribute::Aca => 1,
+        let Some(task) = self.tasks.get(index) else { return false };
+        let older = |other: &Accepted| {
+            task.rank() == Accepted::ORDERED || other.rank() == Accepted::ORDERED
         };
-        let older = |other: &Accepted| rank(task) == 2 || rank(other) == 2;
-        rank(task) != 0
-            && self.0.iter().enumerate().any(|(at, other)| {
+        task.rank() != Accepted::HEAD_OF_QUEUE
+            && self.tasks.iter().enumerate().any(|(at, other)| {
                 at != index
                     && task.shares_unit(other)
-                    && (rank(other) == 0 || at < index && older(other))
+                    && (other.rank() == Accepted::HEAD_OF_QUEUE || at < index && older(other))
             })
     }
 }
