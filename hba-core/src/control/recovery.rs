@@ -426,7 +426,12 @@ impl Recovery {
     fn escalate(&mut self, at: usize, result: Option<TaskManagementResult>) {
         let job = &mut self.jobs[at];
         match &mut job.purpose {
-            Some(Purpose::End(_, rung)) => {
+            Some(Purpose::End(ticket, rung)) => {
+                if matches!(job.phase, Phase::Unsent { .. }) {
+                    // The port had no frame for it in all that time. It is told as the others are, or the reset comes from nowhere.
+                    let event = ControlEvent::Recovering(ticket.nexus(), *rung);
+                    self.output.push_back(RecoveryOutput::Event(event));
+                }
                 *rung = rung.next();
                 job.phase = match rung {
                     Rung::ControllerReset => Phase::Spent,
@@ -568,6 +573,24 @@ mod tests {
         });
         assert_eq!(redeemed.collect::<Vec<_>>(), [Tag(1)]);
         assert_eq!(recovery.waiting.len(), 1, "the younger one gets a function of its own");
+    }
+
+    /// The port never has a frame for a function, because it lost the one it had: each rung is told nevertheless.
+    #[test]
+    fn a_rung_that_cannot_be_sent_is_told_before_the_reset() {
+        let nexus = Nexus::new(TargetId::new(0), Lun::ZERO);
+        let name = WireTag { tag: Tag(1), generation: Generation(0) };
+        let ticket = AbortTicket { vector: Vector(0), name, nexus };
+        let mut recovery = Recovery::new(RecoveryConfig::default());
+        recovery.reserve(4, 1);
+        recovery.jobs = alloc::vec![Job::new(Purpose::End(ticket, Rung::Abort))];
+        for rung in [Rung::Abort, Rung::LogicalUnitReset, Rung::TargetReset] {
+            recovery.escalate(0, None);
+            let told = recovery.poll();
+            let expected = ControlEvent::Recovering(nexus, rung);
+            assert!(matches!(told, Some(RecoveryOutput::Event(event)) if event == expected));
+        }
+        assert!(matches!(recovery.poll(), Some(RecoveryOutput::ResetController)));
     }
 
     /// A controller that stood still performs the abort before it fetches the command, and knows of no such task.
