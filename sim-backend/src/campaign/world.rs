@@ -292,7 +292,8 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             return self.finish(plan, true);
         }
         self.examine(plan)?;
-        self.finish(plan, false)
+        let dead = self.adapter.stopped().is_some();
+        self.finish(plan, dead)
     }
 
     /// Whether the vector of the next operation takes no more.
@@ -646,13 +647,23 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
             .try_for_each(|unit| self.insist(Operation { kind, unit, lba: 0, blocks, vector: 0 }))
     }
 
-    /// Repeats an operation until it is done: unit attentions and deferred errors are told once each.
+    /// Repeats an operation until it is done, or the controller is given up because it was reset too often: unit attentions and
+    /// deferred errors are told once each.
     fn insist(&mut self, op: Operation) -> Verdict {
         for _ in 0..TRIES {
-            while !self.submit(op)? {}
+            let begun = self.machine.now();
+            while !self.submit(op)? {
+                if self.adapter.stopped().is_some() {
+                    return Ok(());
+                }
+                let refused = self.machine.now().since(begun);
+                require(refused < RECOVERY, Oracle::BoundedRecovery, || {
+                    format!("{op:?} is refused for {} s", refused.as_secs())
+                })?;
+            }
             let at = self.judge.flights.len() - 1;
             self.settle(Oracle::BoundedRecovery)?;
-            if self.judge.was_done(at) {
+            if self.judge.was_done(at) || self.adapter.stopped().is_some() {
                 return Ok(());
             }
         }
