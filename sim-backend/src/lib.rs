@@ -74,6 +74,7 @@ extern crate alloc;
 
 pub mod campaign;
 pub mod controller;
+mod counted;
 pub mod direct;
 pub mod disk;
 pub mod fabric;

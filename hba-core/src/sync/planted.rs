@@ -6,6 +6,10 @@ use crate::sync::primitive::{ProcessAtomicU32, ProcessOrdering};
 /// A bug in one of this module's types: each takes a step away that its scenario is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(any(loom, shuttle)), expect(unreachable_pub, reason = "planted by models only"))]
+#[cfg_attr(
+    not(any(feature = "tokio", loom, shuttle)),
+    expect(dead_code, reason = "the async facade's types have bugs of their own")
+)]
 pub enum Planted {
     /// [`SharedQueue::enter`](super::SharedQueue::enter) looks whether somebody is in and then goes in, in two steps.
     EnterLooksThenOwns,

@@ -1,6 +1,7 @@
 //! Faults that a test can order. All fields may be changed at any time; counts run down to 0.
 
 use super::codes::IocStatus;
+use crate::counted::left;
 
 /// What goes wrong, and how often.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,18 +53,10 @@ impl Faults {
     }
 }
 
-/// A counted value of which something is left.
-const fn left<T: Copy>(fault: Option<(u32, T)>) -> Option<(u32, T)> {
-    match fault {
-        Some((0, _)) => None,
-        some => some,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mpt::counted::{take, take_value};
+    use crate::counted::{take, take_value};
 
     #[test]
     fn counts_run_down() {

@@ -31,8 +31,8 @@ use hba_core::register::{ALL_ONES, RegOffset};
 use hba_core::time::Instant;
 
 use crate::controller::{ControllerModel, Progress};
+use crate::counted;
 use crate::memory::{DeviceMemory, DmaFault};
-use crate::mpt::counted;
 use crate::mpt::handshake::Handshake;
 use crate::mpt::tasks::TaskSet;
 use crate::schedule::Schedule;

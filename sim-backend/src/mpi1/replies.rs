@@ -10,7 +10,7 @@ use super::registers::{
     CONTEXT_MASK, FaultCode, INT_DOORBELL, INT_REPLY, IocState, REPLY_IS_ADDRESS,
 };
 use super::{Mpi1Controller, Via};
-use crate::mpt::counted::{take, take_value};
+use crate::counted::{take, take_value};
 
 /// One reply that has no place in the FIFO yet.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use super::codes::IocStatus;
 use super::layout::{ScsiIoReply, ScsiIoRequest, view};
 use super::sgl::Walk;
 use super::{Mpi1Controller, Via};
-use crate::mpt::counted::{take, take_value};
+use crate::counted::{take, take_value};
 use crate::mpt::tasks;
 use crate::scattered::Scattered;
 use crate::target::{Executed, Execution};

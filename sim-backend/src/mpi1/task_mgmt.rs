@@ -7,7 +7,7 @@ use super::layout::{ScsiTaskMgmt, ScsiTaskMgmtReply, view};
 use super::registers::INT_DOORBELL;
 use super::scsi_io::Accepted;
 use super::{Mpi1Controller, Via};
-use crate::mpt::counted::{take, take_value};
+use crate::counted::{take, take_value};
 
 /// TaskType. Source: measured layouts, `MSG_SCSI_TASK_MGMT`.
 mod task_type {

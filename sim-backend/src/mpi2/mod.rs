@@ -82,8 +82,8 @@ use hba_core::register::{ALL_ONES, RegOffset};
 use hba_core::time::Instant;
 
 use crate::controller::{ControllerModel, Progress};
+use crate::counted::take;
 use crate::memory::DeviceMemory;
-use crate::mpt::counted::take;
 use crate::mpt::handshake::Handshake;
 use crate::mpt::tasks::TaskSet;
 use crate::schedule::Schedule;

@@ -9,7 +9,7 @@ use super::init::one_half;
 use super::registers::{IocState, REPLY_FREE_HOST_INDEX, REPLY_POST_HOST_INDEX, reply_type};
 use super::violation::Violation;
 use super::{Mpi2Controller, Route, Via};
-use crate::mpt::counted::{take, take_value};
+use crate::counted::{take, take_value};
 
 /// Alignment of a reply frame, in bytes.
 const FRAME_ALIGN: u32 = 4;

@@ -14,7 +14,7 @@ use super::requests::Request;
 use super::sgl::{Format, Walk};
 use super::violation::Violation;
 use super::{Mpi2Controller, Route};
-use crate::mpt::counted::{take, take_value};
+use crate::counted::{take, take_value};
 use crate::mpt::tasks;
 use crate::scattered::Scattered;
 use crate::target::{Executed, Execution};

@@ -9,7 +9,7 @@ use super::layout::{ScsiTaskMgmt, ScsiTaskMgmtReply, view};
 use super::scsi_io::Accepted;
 use super::violation::Violation;
 use super::{Mpi2Controller, Route};
-use crate::mpt::counted::{take, take_value};
+use crate::counted::{take, take_value};
 
 /// TaskType. Source: measured layouts, `MPI2_SCSI_TASK_MANAGE_REQUEST`.
 mod task_type {

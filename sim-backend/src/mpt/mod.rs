@@ -1,6 +1,5 @@
 //! What the models of MPI 1.x and of MPI 2.x have in common: the handshake, the task set, and building blocks.
 
-pub(crate) mod counted;
 pub(crate) mod handshake;
 pub(crate) mod page;
 pub(crate) mod tasks;

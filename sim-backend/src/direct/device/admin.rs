@@ -5,7 +5,8 @@ use alloc::collections::VecDeque;
 use hba_core::port::WireTag;
 use scsi_proto::Lun;
 
-use super::{DirectController, faults};
+use super::DirectController;
+use crate::counted;
 use crate::direct::layout::{Descriptor, Ending, Topic, name_of};
 use crate::direct::registers::{AdminFunction, AdminResult};
 use crate::topology::Topology;
@@ -82,10 +83,10 @@ impl DirectController {
     /// Performs one task management function; `false` when none waits.
     pub(super) fn manage(&mut self) -> bool {
         let Some(submitted) = self.admin.submitted.pop_front() else { return false };
-        if faults::take(&mut self.faults.swallow_task_management) {
+        if counted::take(&mut self.faults.swallow_task_management) {
             return true;
         }
-        let AdminResult(code) = match faults::take_value(&mut self.faults.fail_task_management) {
+        let AdminResult(code) = match counted::take_value(&mut self.faults.fail_task_management) {
             Some(code) => AdminResult(code),
             None => self.perform(&submitted),
         };

@@ -1,5 +1,7 @@
 //! Faults that a test can order. All fields may be changed at any time; counts run down to 0.
 
+use crate::counted::left;
+
 /// The code of the fault state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultCode(pub u16);
@@ -58,25 +60,4 @@ impl Faults {
         };
         uncounted == Self::default()
     }
-}
-
-/// A counted value of which something is left.
-const fn left<T: Copy>(fault: Option<(u32, T)>) -> Option<(u32, T)> {
-    match fault {
-        Some((0, _)) => None,
-        some => some,
-    }
-}
-
-/// Uses up one of `count`.
-pub(super) const fn take(count: &mut u32) -> bool {
-    let some = *count > 0;
-    *count = count.saturating_sub(1);
-    some
-}
-
-/// Uses up one of a counted value.
-pub(super) fn take_value<T: Copy>(fault: &mut Option<(u32, T)>) -> Option<T> {
-    let (count, value) = fault.as_mut()?;
-    take(count).then_some(*value)
 }

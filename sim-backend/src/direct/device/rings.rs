@@ -2,9 +2,10 @@
 
 use scsi_proto::Status;
 
-use super::faults::{self, FaultCode};
+use super::faults::FaultCode;
 use super::tasks::Accepted;
 use super::{DirectController, Facts};
+use crate::counted;
 use crate::direct::layout::{Descriptor, DetailHead, Ending, Kind, SENSE_AT, name_word};
 use crate::memory::DmaFault;
 use crate::target::{Executed, SenseBytes};
@@ -47,7 +48,7 @@ impl DirectController {
         let Some(queue) = self.queues.get(usize::from(task.vector)) else { return Ok(()) };
         let at = queue.detail_at(task.head.name.tag.0);
         let mut words = head.to_words();
-        if let Some((index, value)) = faults::take_value(&mut self.faults.patch_details)
+        if let Some((index, value)) = counted::take_value(&mut self.faults.patch_details)
             && let Some(word) = words.get_mut(index)
         {
             *word = value;
@@ -62,11 +63,11 @@ impl DirectController {
     fn post_reply(&mut self, task: &Accepted, kind: Kind) {
         let reply = Descriptor::reply(task.head.name, task.vector, kind);
         let faults = &mut self.faults;
-        let lost = faults::take(&mut faults.lose_replies);
-        let twice = faults::take(&mut faults.duplicate_replies);
-        let foreign = faults::take(&mut faults.foreign_vector);
-        let stale = faults::take(&mut faults.stale_generation);
-        let bad_slot = faults::take_value(&mut faults.bad_slot);
+        let lost = counted::take(&mut faults.lose_replies);
+        let twice = counted::take(&mut faults.duplicate_replies);
+        let foreign = counted::take(&mut faults.foreign_vector);
+        let stale = counted::take(&mut faults.stale_generation);
+        let bad_slot = counted::take_value(&mut faults.bad_slot);
         if stale {
             let subject = name_word(task.head.name).wrapping_sub(1 << 16);
             self.post(task.vector, Descriptor { subject, ..reply });

@@ -12,3 +12,11 @@ pub(crate) fn take_value<T: Copy>(fault: &mut Option<(u32, T)>) -> Option<T> {
     let (count, value) = fault.as_mut()?;
     take(count).then_some(*value)
 }
+
+/// A counted value of which something is left.
+pub(crate) const fn left<T: Copy>(fault: Option<(u32, T)>) -> Option<(u32, T)> {
+    match fault {
+        Some((0, _)) => None,
+        some => some,
+    }
+}
