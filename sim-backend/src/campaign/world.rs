@@ -27,7 +27,7 @@ use super::trouble::Troubled;
 use super::watched::{Watched, numbered};
 use crate::disk::{Condition, DiskConfig, MediumAccess, Miswrite, SimDisk, Times};
 use crate::machine::{SimMachine, SimRegisters};
-use crate::memory::SimMemory;
+use crate::memory::{Placement, SimMemory};
 use crate::target::SasAddress;
 
 type Data = Option<RegionBuffer>;
@@ -232,7 +232,7 @@ impl<P: ControlPort, C: Troubled> World<P, C> {
                 let regions = plan
                     .regions
                     .iter()
-                    .map(|region| self.machine.memory().allocate(region.len, region.align));
+                    .map(|region| self.machine.memory().place(region, Placement::Window));
                 let regions = regions.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
                 self.adapter.provide_memory(regions).map_err(|error| error.to_string())?;
             }
