@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Action, Control, State};
+use super::{ACTIONS_PER_QUEUE, Action, Control, State};
 use crate::dma::{AddressFault, DmaRegion, FaultKind};
 use crate::port::{ControlPort, MemoryFault, MemoryPlan, Start, check_memory};
 
@@ -86,10 +86,8 @@ impl<P: ControlPort> Control<P> {
 
     fn handle_memory(&mut self, vectors: usize) {
         self.vectors = vectors as u16;
-        let depth = self.port.limits().map_or(0, |l| usize::from(l.queue_depth));
-        let tags = depth * vectors;
-        self.recovery.reserve(tags, vectors);
-        self.actions.reserve(tags + 8 * vectors + 8);
+        self.recovery.reserve(vectors);
+        self.actions.reserve(ACTIONS_PER_QUEUE * vectors);
         // The controller may have left, or the adapter been shut down, while memory was allocated.
         if self.state == State::AwaitingMemory {
             self.state = State::BringingUp { start: Start::Attach, serving: false };

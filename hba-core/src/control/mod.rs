@@ -36,6 +36,10 @@ use recovery::{Recovery, RecoveryOutput};
 use resets::ResetBudget;
 use targets::Targets;
 
+/// Actions that wait for the owner in the worst case, for each queue: a verdict on each of its tickets, a request to drain for each
+/// job, the replies that one pass found for other vectors, and its stop, restart and opening. More than that allocates.
+const ACTIONS_PER_QUEUE: usize = 16;
+
 /// The control machine of one adapter.
 #[derive(Debug)]
 pub struct Control<P: ControlPort> {
