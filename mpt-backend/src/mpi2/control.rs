@@ -254,7 +254,7 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
         ];
         if plan.queues_apart() {
             regions.push(region("reply post queue array", page, 16, 6));
-            let apart = |vector| region("reply post queue", queue, 16, 16 + vector);
+            let apart = |vector| region("reply post queue", queue, 16, 16 + plan.queue_set(vector));
             regions.extend((0..plan.vectors()).map(apart));
         } else {
             regions.push(region("reply post queues", queue * usize::from(plan.vectors()), 16, 6));
