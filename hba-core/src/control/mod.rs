@@ -35,6 +35,10 @@ use recovery::{Recovery, RecoveryOutput};
 use resets::ResetBudget;
 use targets::Targets;
 
+/// Actions that wait for the owner in the worst case, for each queue: a verdict on each of its tickets, a request to drain for each
+/// job, the replies that one pass found for other vectors, and its stop, restart and opening. More than that allocates.
+const ACTIONS_PER_QUEUE: usize = 16;
+
 /// The control machine of one adapter.
 #[derive(Debug)]
 pub struct Control<P: ControlPort> {
@@ -219,10 +223,8 @@ impl<P: ControlPort> Control<P> {
         }
         let queues = self.port.provide_memory(regions)?;
         self.vectors = queues.len() as u16;
-        let depth = self.port.limits().map_or(0, |l| usize::from(l.queue_depth));
-        let tags = depth * queues.len();
-        self.recovery.reserve(tags, queues.len());
-        self.actions.reserve(tags + 8 * queues.len() + 8);
+        self.recovery.reserve(queues.len());
+        self.actions.reserve(ACTIONS_PER_QUEUE * queues.len());
         // The controller may have left, or the adapter been shut down, while memory was allocated.
         if self.state == State::AwaitingMemory {
             self.state = State::BringingUp { start: Start::Attach, serving: false };
