@@ -241,7 +241,7 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
         let page = self.config.page_size as usize;
         let region = |name, bytes: usize, align, upper_half| {
             let len = bytes.next_multiple_of(page);
-            RegionPlan { name, len, align, upper_half }
+            RegionPlan { name, len, align, upper_half, window: plan.limits.window }
         };
         let queue = usize::from(plan.post_depth) * ENTRY;
         let mut regions = vec![

@@ -17,7 +17,7 @@ use crate::campaign::oracle::{Oracle, Violation, require};
 use crate::campaign::plan::Options;
 use crate::campaign::trouble::Troubled;
 use crate::machine::SimRegisters;
-use crate::memory::SimMemory;
+use crate::memory::{Placement, SimMemory};
 
 /// The adapter, the registers that it is given, and what it completed.
 pub(super) struct Driver<P: ControlPort, C> {
@@ -105,7 +105,7 @@ impl<P: ControlPort, C: Troubled> Driver<P, C> {
         match need {
             Some(Need::Memory(plan)) => {
                 let regions = plan.regions.iter();
-                let regions = regions.map(|region| memory.allocate(region.len, region.align));
+                let regions = regions.map(|region| memory.place(region, Placement::Window));
                 let regions = regions.collect::<Result<_, _>>().map_err(|e| e.to_string())?;
                 self.adapter.provide_memory(regions).map_err(|error| error.to_string())?;
             }
