@@ -12,7 +12,7 @@ use core::time::Duration;
 use super::ControlEvent;
 use crate::command::{Nexus, TargetId};
 use crate::port::{ControlPort, TaskManagement, TaskManagementId, TaskManagementResult, WireTag};
-use crate::queue::{AbortTicket, DrainMark, DrainRequest, Redeemed, Vector, Verdict};
+use crate::queue::{AbortTicket, DrainMark, DrainRequest, Redeemed, TICKETS_MAX, Vector, Verdict};
 use crate::register::Registers;
 use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
@@ -81,14 +81,14 @@ pub(super) enum RecoveryOutput {
 }
 
 /// Jobs at work at the same time, each on another logical unit.
-const JOBS_MAX: usize = 4;
+const JOBS_MAX: usize = TICKETS_MAX;
 /// Task management functions of the caller that may wait.
 const REQUESTS_MAX: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Recovery {
     config: RecoveryConfig,
-    /// Tickets without a job, oldest first. Never more than there are tags.
+    /// Tickets without a job, oldest first. Never more than the queues have out at the same time.
     waiting: VecDeque<Waiting>,
     /// The number of the next ticket.
     next_arrival: u64,
@@ -166,12 +166,13 @@ impl Recovery {
         }
     }
 
-    /// Makes room for a ticket of every tag, so that nothing is allocated while it is needed.
-    pub(super) fn reserve(&mut self, tags: usize, vectors: usize) {
+    /// Makes room for the tickets of all queues, so that nothing is allocated while it is needed.
+    pub(super) fn reserve(&mut self, vectors: usize) {
         // As if before the first request.
         self.marks = alloc::vec![u32::MAX; vectors];
-        self.waiting.reserve(tags);
-        self.output.reserve(tags + JOBS_MAX);
+        self.waiting.reserve(TICKETS_MAX * vectors);
+        // A verdict on each ticket, a request to drain of each job, and what the jobs have to tell.
+        self.output.reserve((TICKETS_MAX + JOBS_MAX) * vectors + REQUESTS_MAX + 2 * JOBS_MAX);
     }
 
     pub(super) fn begin(&mut self, ticket: AbortTicket) {
@@ -538,7 +539,7 @@ mod tests {
     #[test]
     fn two_marks_of_one_vector_do_not_stand_for_another_s() {
         let mut recovery = Recovery::new(RecoveryConfig::default());
-        recovery.reserve(4, 2);
+        recovery.reserve(2);
         recovery.jobs = alloc::vec![draining(0), draining(1)];
         let mut mark = |vector, number| {
             recovery.handle_drained(DrainMark { vector: Vector(vector), number });
@@ -558,7 +559,7 @@ mod tests {
             AbortTicket { vector: Vector(0), name, nexus }
         };
         let mut recovery = Recovery::new(RecoveryConfig::default());
-        recovery.reserve(4, 1);
+        recovery.reserve(1);
         recovery.begin(ticket(1));
         let mut job = draining(0);
         job.first_not_covered = recovery.next_arrival;
@@ -582,7 +583,7 @@ mod tests {
         let name = WireTag { tag: Tag(1), generation: Generation(0) };
         let ticket = AbortTicket { vector: Vector(0), name, nexus };
         let mut recovery = Recovery::new(RecoveryConfig::default());
-        recovery.reserve(4, 1);
+        recovery.reserve(1);
         recovery.jobs = alloc::vec![Job::new(Purpose::End(ticket, Rung::Abort))];
         for rung in [Rung::Abort, Rung::LogicalUnitReset, Rung::TargetReset] {
             recovery.escalate(0, None);
@@ -600,7 +601,7 @@ mod tests {
         let name = WireTag { tag: Tag(1), generation: Generation(0) };
         let ticket = || AbortTicket { vector: Vector(0), name, nexus };
         let mut recovery = Recovery::new(RecoveryConfig::default());
-        recovery.reserve(4, 1);
+        recovery.reserve(1);
         let performed = |recovery: &mut Recovery, rung| {
             let phase =
                 Phase::Draining { number: 0, missing: 1, result: TaskManagementResult::Complete };

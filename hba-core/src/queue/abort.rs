@@ -13,14 +13,29 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     /// No deadline passes before this; `None` while none is set. [`Self::poll_expired`] may find nothing then, and this
     /// moves on.
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.outstanding() == 0 { None } else { self.deadlines.earliest() }
+        match self.outstanding() {
+            0 => None,
+            _ if self.handout.is_due() => Some(Instant::ZERO),
+            _ => self.deadlines.earliest(),
+        }
     }
 
-    /// A command whose deadline passed. Hand the ticket to Control, and ask again until there is none.
+    /// A command whose deadline passed, or whose turn it is to be aborted. Hand the ticket to Control, and ask again until
+    /// there is none.
+    ///
+    /// Of one logical unit one ticket is out at a time, and of a queue four: those that wait follow when one comes home.
     ///
     /// Looks at each slot once for each time that [`Self::next_deadline`] told, and at none in between.
     pub fn poll_expired(&mut self, now: Instant) -> Option<AbortTicket> {
         loop {
+            if self.handout.is_due() {
+                let handout = &self.handout;
+                let found = self.slots.next_waiting(handout.at(), |nexus| handout.admits(nexus));
+                self.handout.handle_look(found);
+                if let Some(slot) = found {
+                    return self.pin(slot);
+                }
+            }
             let (slots, depth) = (&self.slots, self.slots.depth());
             let slot = self.deadlines.take_expired(depth, now, |slot| slots.deadline(slot))?;
             let Some(record) = self.slots.record_mut(slot) else { continue };
@@ -31,13 +46,16 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
                 return None;
             }
             // A pinned slot has its ticket out already: the caller's abort is under way.
-            if record.state == State::Issued {
-                return self.pin(slot);
+            if record.state == State::Issued
+                && let Some(ticket) = self.pin(slot)
+            {
+                return Some(ticket);
             }
         }
     }
 
-    /// A ticket for aborting the command of `handle`, or `None` when it has completed or is being aborted already.
+    /// A ticket for aborting the command of `handle`; `None` when it has completed, is being aborted already, or has to wait for
+    /// another ticket to come home: [`Self::poll_expired`] gives it then.
     pub fn abort(&mut self, handle: CommandHandle) -> Option<AbortTicket> {
         let record = self.slots.record(handle.slot)?;
         let current = record.state == State::Issued && record.generation == handle.generation;
@@ -49,7 +67,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
     /// No function's answer ends a command here: while the command waits in a request FIFO behind the function, the device knows
     /// of none, says that all is done, and fetches it afterwards. Its own reply ends it, or the reset of the controller.
     pub fn redeem(&mut self, ticket: AbortTicket, verdict: Verdict) -> Redeemed {
-        let AbortTicket { vector, name, .. } = ticket;
+        let AbortTicket { vector, name, nexus } = ticket;
         let slot = name.tag.0;
         let mut unanswered = None;
         if let Some(record) = self.slots.record_mut(slot) {
@@ -61,6 +79,9 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
                 _ => {}
             }
         }
+        if unanswered.is_none() {
+            self.handout.handle_home(nexus);
+        }
         Redeemed { vector, name, unanswered }
     }
 
@@ -69,9 +90,15 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         self.slots.record(ticket.name.tag.0).is_none_or(|record| record.state == State::Ended)
     }
 
+    /// The ticket of a slot that is issued, unless it has to wait.
     fn pin(&mut self, slot: u16) -> Option<AbortTicket> {
         let name = self.slots.name_of(slot)?;
         let record = self.slots.record_mut(slot)?;
+        let admitted = self.handout.take(record.nexus);
+        record.notes.set_waits(!admitted);
+        if !admitted {
+            return None;
+        }
         record.state = State::Pinned;
         Some(AbortTicket { vector: self.vector, name, nexus: record.nexus })
     }

@@ -24,6 +24,7 @@ pub use lifecycle::Abandoned;
 #[cfg(feature = "tokio")]
 pub(crate) use offer::Lying;
 pub use shared::{ServiceTurn, SubmitTurn};
+pub(crate) use ticket::TICKETS_MAX;
 pub use ticket::{
     AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit, Stopped,
     Verdict,
@@ -45,6 +46,7 @@ use deadlines::Deadlines;
 use offer::Offer;
 use scsi_proto::{Cdb, Direction, Status};
 use slots::{Finished, NextFree, Slots, generation_mask};
+use ticket::Handout;
 
 /// The queue of one vector.
 ///
@@ -70,6 +72,7 @@ pub struct IoQueue<P: QueuePort, D: DataBuffer> {
     counters: Counters,
     /// What was written, and what the device said of that.
     record: Record,
+    handout: Handout,
 }
 
 /// What the queue may do.
@@ -154,6 +157,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             vector,
             counters: Counters::default(),
             record: Record::new(),
+            handout: Handout::new(),
         }
     }
 

@@ -61,7 +61,7 @@ pub(super) struct Slot<D> {
     pub(super) generation: u32,
     next_free: u16,
     pub(super) state: State,
-    /// Whether the deadline passed, and what the command is to the books.
+    /// Whether the deadline passed, whether a ticket is due, and what the command is to the books.
     pub(super) notes: Notes,
 }
 
@@ -71,6 +71,7 @@ pub(super) struct Notes(u8);
 
 impl Notes {
     const EXPIRED: u8 = 0x80;
+    const WAITS: u8 = 0x40;
 
     const fn new(kind: Kind) -> Self {
         Self(kind as u8)
@@ -84,8 +85,17 @@ impl Notes {
         self.0 |= Self::EXPIRED;
     }
 
+    /// Whether the command is to end, and has no ticket yet.
+    const fn waits(self) -> bool {
+        self.0 & Self::WAITS != 0
+    }
+
+    pub(super) fn set_waits(&mut self, waits: bool) {
+        self.0 = self.0 & !Self::WAITS | if waits { Self::WAITS } else { 0 };
+    }
+
     pub(super) const fn kind(self) -> Kind {
-        match self.0 & !Self::EXPIRED {
+        match self.0 & !(Self::EXPIRED | Self::WAITS) {
             1 => Kind::Write,
             2 => Kind::FuaWrite,
             3 => Kind::Flush,
@@ -335,6 +345,16 @@ impl<D> Slots<D> {
     pub(super) fn deadline(&self, slot: u16) -> Instant {
         let waits = |r: &&Slot<D>| r.state >= State::Issued && !r.notes.expired();
         self.record(slot).filter(waits).map_or(NEVER, |record| record.expires)
+    }
+
+    /// The first slot, from `from` on and around, that waits for a ticket of a logical unit that `admits` one.
+    #[cold]
+    pub(super) fn next_waiting(&self, from: u16, admits: impl Fn(Nexus) -> bool) -> Option<u16> {
+        let waits = |slot: &u16| {
+            let record = self.record(*slot).filter(|r| r.is_outstanding() && r.notes.waits());
+            record.is_some_and(|record| admits(record.nexus))
+        };
+        (from..self.depth()).chain(0..from.min(self.depth())).find(waits)
     }
 
     /// The first outstanding slot at or after `from`.

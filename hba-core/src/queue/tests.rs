@@ -446,6 +446,40 @@ fn b31_an_expired_command_keeps_its_slot_until_it_ends() {
 }
 
 #[test]
+fn b31_the_tickets_of_a_queue_go_out_one_for_each_unit_and_four_in_all() {
+    const { assert!(TICKETS_MAX == 4) };
+    let mut bench = Bench::<8>::open();
+    for cookie in 0..u64::from(DEPTH) {
+        let mut request = bench.request(cookie, LEN);
+        request.command.nexus.lun = Lun::from_number((cookie % 6) as u16);
+        assert!(bench.queue.submit(request, T0).is_ok());
+    }
+    let late = T0 + Duration::from_secs(1);
+    let mut out: Vec<_> = core::iter::from_fn(|| bench.queue.poll_expired(late)).collect();
+    let units = |out: &[AbortTicket]| out.iter().map(|t| t.nexus.lun).collect::<Vec<_>>();
+    assert_eq!(units(&out), [0, 1, 2, 3].map(Lun::from_number));
+    assert_eq!(bench.queue.counters().expired, u64::from(DEPTH), "all are late");
+    assert_eq!(bench.queue.next_deadline(), None, "nothing is due before a ticket comes home");
+
+    let mut given: Vec<_> = out.iter().map(|ticket| ticket.name.tag).collect();
+    while !out.is_empty() {
+        let ticket = out.remove(0);
+        let unanswered = bench.queue.redeem(ticket, Verdict::Drained).unanswered.expect("no reply");
+        assert_eq!(bench.queue.poll_expired(late), None, "its place is not free yet");
+        assert_eq!(bench.queue.redeem(unanswered, Verdict::Superseded).unanswered, None);
+        let due = bench.queue.next_deadline();
+        out.extend(core::iter::from_fn(|| bench.queue.poll_expired(late)).inspect(|ticket| {
+            assert_eq!(due, Some(Instant::ZERO));
+            given.push(ticket.name.tag);
+        }));
+        assert!(out.len() <= 4);
+    }
+    assert_eq!(given[4..6], [Tag(4), Tag(5)], "units that have had no ticket are next");
+    given.sort();
+    assert!(given.iter().copied().eq((0..DEPTH).map(Tag)), "each once: {given:?}");
+}
+
+#[test]
 fn b30_gone_touches_nothing_and_ends_everything_once() {
     let mut bench = Bench::<8>::open();
     let handles: Vec<_> = (0..4).map(|cookie| bench.submit(cookie)).collect();

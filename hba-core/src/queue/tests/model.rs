@@ -54,6 +54,10 @@ struct Out {
     handle: CommandHandle,
     /// The device holds it: no answer was posted, and no reset since.
     held: bool,
+    nexus: Nexus,
+    expires: Instant,
+    /// The queue has seen that its time is up.
+    expired: bool,
 }
 
 struct Model<const BITS: u32> {
@@ -63,6 +67,8 @@ struct Model<const BITS: u32> {
     retired: Vec<WireTag>,
     /// With the commands that they were given out for.
     tickets: Vec<(u64, AbortTicket)>,
+    /// Commands that are to end and wait for a ticket.
+    waiting: BTreeSet<u64>,
     next: u64,
     now: Instant,
     stopped: bool,
@@ -78,6 +84,7 @@ impl<const BITS: u32> Model<BITS> {
             ended: BTreeSet::new(),
             retired: Vec::new(),
             tickets: Vec::new(),
+            waiting: BTreeSet::new(),
             next: 0,
             now: T0,
             stopped: false,
@@ -102,16 +109,27 @@ impl<const BITS: u32> Model<BITS> {
             Op::Expire(millis) => {
                 self.now =
                     Instant::from_millis(self.now.as_nanos() / 1_000_000 + u64::from(millis));
-                while let Some(ticket) = self.bench.queue.poll_expired(self.now) {
-                    let named = |(_, out): &(&u64, &Out)| out.name == ticket.name;
-                    let cookie = self.out.iter().find(named).map(|(cookie, _)| *cookie);
-                    self.tickets.push((cookie.expect("a ticket names what is out"), ticket));
+                let now = self.now;
+                for (cookie, out) in self.out.iter_mut().filter(|(_, out)| out.expires <= now) {
+                    let named = self.tickets.iter().any(|(named, _)| named == cookie);
+                    if !core::mem::replace(&mut out.expired, true) && !named {
+                        self.waiting.insert(*cookie);
+                    }
                 }
+                self.take_tickets();
             }
             Op::Abort(at) => {
                 let Some(cookie) = pick(&self.out, at) else { return };
-                let ticket = self.bench.queue.abort(self.out[&cookie].handle);
-                self.tickets.extend(ticket.map(|ticket| (cookie, ticket)));
+                let out = &self.out[&cookie];
+                let (nexus, named) = (out.nexus, self.tickets.iter().any(|(c, _)| *c == cookie));
+                let room = self.admits(nexus);
+                let ticket = self.bench.queue.abort(out.handle);
+                assert_eq!(ticket.is_some(), room && !named, "it is given out or has to wait");
+                match ticket {
+                    Some(ticket) => self.handle_ticket(cookie, ticket),
+                    None if !named => _ = self.waiting.insert(cookie),
+                    None => {}
+                }
             }
             Op::Redeem(at) => self.redeem(at, Verdict::Drained),
             Op::Supersede(at) => self.redeem(at, Verdict::Superseded),
@@ -140,7 +158,10 @@ impl<const BITS: u32> Model<BITS> {
     fn submit(&mut self) {
         let cookie = self.next;
         self.next += 1;
-        let request = self.bench.request(cookie, LEN);
+        let mut request = self.bench.request(cookie, LEN);
+        let lun = Lun::from_number((cookie % 6) as u16);
+        let nexus = Nexus::new(TargetId::new(3), lun);
+        request.command.nexus = nexus;
         let accepted = match self.bench.queue.submit(request, self.now) {
             Ok(submitted) => submitted,
             Err(rejected) => {
@@ -148,10 +169,44 @@ impl<const BITS: u32> Model<BITS> {
                 return;
             }
         };
-        let out = Out { name: self.bench.name(), handle: accepted.handle, held: true };
+        let (name, expires) = (self.bench.name(), Timeout::from_millis(64).after(self.now));
+        let handle = accepted.handle;
+        let out = Out { name, handle, held: true, nexus, expires, expired: false };
         let pinned = self.tickets.iter().any(|(_, ticket)| ticket.name.tag == out.name.tag);
         assert!(!pinned, "a ticket names the slot");
         self.out.insert(cookie, out);
+    }
+
+    /// Whether a ticket for a command of `nexus` goes out: one of a logical unit, four of a queue.
+    fn admits(&self, nexus: Nexus) -> bool {
+        let same = |(_, ticket): &(u64, AbortTicket)| ticket.nexus == nexus;
+        self.tickets.len() < 4 && !self.tickets.iter().any(same)
+    }
+
+    fn take_tickets(&mut self) {
+        while let Some(ticket) = self.bench.queue.poll_expired(self.now) {
+            let named = |(_, out): &(&u64, &Out)| out.name == ticket.name;
+            let cookie = self.out.iter().find(named).map(|(cookie, _)| *cookie);
+            self.handle_ticket(cookie.expect("a ticket names what is out"), ticket);
+        }
+    }
+
+    fn handle_ticket(&mut self, cookie: u64, ticket: AbortTicket) {
+        assert!(self.admits(ticket.nexus), "too many tickets are out");
+        self.waiting.remove(&cookie);
+        self.tickets.push((cookie, ticket));
+    }
+
+    /// Brings tickets home until the queue has no more to give.
+    fn take_all_tickets(&mut self) {
+        for _ in 0..2 * usize::from(DEPTH) {
+            self.take_tickets();
+            while let Some((_, ticket)) = self.tickets.pop() {
+                let _ = self.bench.queue.redeem(ticket, Verdict::Superseded);
+            }
+        }
+        assert_eq!(self.bench.queue.poll_expired(self.now), None);
+        assert!(self.waiting.is_empty(), "{:?} never got a ticket", self.waiting);
     }
 
     fn answer(&mut self, at: u8, posted: impl Fn(WireTag) -> Posted) {
@@ -199,6 +254,7 @@ impl<const BITS: u32> Model<BITS> {
             assert!(!out.held, "{ended:?} while the device has its memory");
             assert!(self.ended.insert(ended.cookie), "{ended:?} for the second time");
             assert_eq!(ended.transferred + ended.residual, LEN);
+            self.waiting.remove(&ended.cookie);
             self.retired.push(out.name);
         }
         self.check();
@@ -220,6 +276,7 @@ impl<const BITS: u32> Model<BITS> {
 
     /// Ends the device and expects everything to come home; or resets it and expects every slot to be usable again.
     fn finish(mut self, gone: bool) {
+        self.take_all_tickets();
         if gone {
             self.apply(Op::Gone);
             self.apply(Op::Restart);

@@ -1,0 +1,51 @@
+//! Which controller and which disks: options that every subcommand has.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+
+use crate::controller::{ControllerSpec, DiskPlan};
+use crate::session::{SessionConfig, SessionError, SimBehaviour};
+use crate::size::Size;
+
+/// Which controller, which disks.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Controller and disks")]
+pub struct RigArgs {
+    /// The controller: sim:sas1068, sim:sas2008, sim:sas3008, sim:direct or qemu:mptsas1068
+    #[arg(long, value_name = "SPEC", global = true, default_value = "sim:sas1068")]
+    pub controller: ControllerSpec,
+    /// A disk image; may be given for each disk. Raw, on QEMU also qcow2
+    #[arg(long = "disk", value_name = "PATH", global = true)]
+    pub disk: Vec<PathBuf>,
+    /// Number of disks; those without an image are in memory [default: one for each image, or 2]
+    #[arg(long, value_name = "N", global = true)]
+    pub disks: Option<usize>,
+    /// Size of a disk in memory, such as 64M, 1G, 66TB
+    #[arg(long, value_name = "SIZE", global = true, default_value = "64M")]
+    pub disk_size: Size,
+    /// Bytes of a logical block: 512, 1024, 2048 or 4096
+    #[arg(long, value_name = "N", global = true, default_value_t = 512)]
+    pub block_size: u32,
+    /// An argument for QEMU, passed on unchanged; may be repeated. The controller's bus is hba.0
+    #[arg(long = "qemu-arg", value_name = "ARG", global = true, allow_hyphen_values = true)]
+    pub qemu_arg: Vec<String>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl RigArgs {
+    /// What to start.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] when a disk cannot be.
+    pub fn session(&self, behaviour: SimBehaviour) -> Result<SessionConfig, SessionError> {
+        let bytes = self.disk_size.bytes();
+        let disks = DiskPlan::new(&self.disk, self.disks, bytes, self.block_size)?;
+        let qemu_args = self.qemu_arg.clone();
+        let controller = self.controller;
+        Ok(SessionConfig { controller, disks, qemu_args, behaviour, queues: None, record: false })
+    }
+}
