@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use scsi_proto::Sense;
 
 use crate::command::{Nexus, Refusal, Rejected, Request};
-use crate::control::{Action, Control, ControlEvent, RecoveryConfig};
+use crate::control::{Action, Control, ControlEvent, Provided, RecoveryConfig};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::{DataBuffer, DmaRegion};
 use crate::durability::{
@@ -174,18 +174,24 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         self.control.task_management(task)
     }
 
-    /// Takes the memory that [`Need::Memory`] asks for, and makes the queues.
+    /// Takes the memory that [`Need::Memory`] asks for, and makes the queues. Where it lies in the wrong 4 GiB it is dropped,
+    /// and the next poll needs memory once more, from below 4 GiB: see [`Control::provide_memory`].
     ///
     /// # Errors
     ///
     /// [`MemoryFault`]; other memory may be provided.
     pub fn provide_memory(&mut self, regions: Vec<DmaRegion>) -> Result<(), MemoryFault> {
-        let ports = self.control.provide_memory(regions)?;
+        let Provided::Queues(ports) = self.control.provide_memory(regions)? else { return Ok(()) };
         let Some(limits) = self.control.limits() else { return Ok(()) };
         let queue = |(port, vector)| IoQueue::new(port, Vector(vector), limits, self.timeouts);
         self.queues = ports.into_iter().zip(0..).map(queue).collect();
         self.dry = vec![false; self.queues.len()];
         Ok(())
+    }
+
+    /// See [`Control::none_below`].
+    pub fn none_below(&self, len: usize) -> Option<MemoryFault> {
+        self.control.none_below(len)
     }
 
     /// Begins a typed flush of a unit. Send SYNCHRONIZE CACHE ([`LogicalUnit::flush`]) on any vector, hand its end to

@@ -44,11 +44,11 @@ pub trait Platform {
     /// Waits for an interrupt, at most until `until`; may return early for any reason.
     fn wait(&mut self, until: Instant);
 
-    /// Memory for the adapter itself.
+    /// Memory for the adapter itself, from the plan's window. What lies elsewhere is refused before the controller is told.
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`].
+    /// [`OutOfMemory`], also where there is none in the window.
     fn allocate(&mut self, plan: &RegionPlan) -> Result<DmaRegion, OutOfMemory>;
 
     /// Memory for data, `len` bytes.
@@ -593,7 +593,9 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
             limits.validate().map_err(HostError::Limits)?;
         }
         let regions = plan.iter().map(|region| self.platform.allocate(region));
-        let regions = regions.collect::<Result<Vec<_>, _>>()?;
+        let regions = regions.collect::<Result<Vec<_>, _>>().map_err(|out| {
+            self.adapter.none_below(out.len).map_or(HostError::Memory(out), HostError::Placement)
+        })?;
         // A platform may map IDs along with the memory.
         self.adapter.set_mapping(self.platform.mapping());
         self.adapter.provide_memory(regions).map_err(HostError::Placement)

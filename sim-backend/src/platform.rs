@@ -11,6 +11,7 @@ use hba_core::time::Instant;
 
 use crate::controller::ControllerModel;
 use crate::machine::{SimMachine, SimRegisters};
+use crate::memory::Placement;
 
 /// A [`SimMachine`] with what `hba-core` asks of a platform: registers, memory, the machine's clock, a way to wait.
 ///
@@ -21,6 +22,9 @@ pub struct SimPlatform<C> {
     machine: Arc<SimMachine<C>>,
     registers: SimRegisters<C>,
     preflight: bool,
+    placement: Placement,
+    /// Whether that is so where addresses below 4 GiB are asked for, too.
+    heedless: bool,
 }
 
 impl<C: ControllerModel> SimPlatform<C> {
@@ -28,13 +32,31 @@ impl<C: ControllerModel> SimPlatform<C> {
     #[must_use]
     pub fn new(machine: Arc<SimMachine<C>>) -> Self {
         machine.memory().set_bus_master(true);
-        Self { registers: machine.registers(), machine, preflight: true }
+        Self {
+            registers: machine.registers(),
+            machine,
+            preflight: true,
+            placement: Placement::Window,
+            heedless: false,
+        }
     }
 
     /// The platform of a host that knows nothing of its fabric: nothing is checked before the controller touches memory.
     #[must_use]
     pub fn without_preflight(self) -> Self {
         Self { preflight: false, ..self }
+    }
+
+    /// The platform of a host that puts the controller's memory so, unless it is asked for addresses below 4 GiB.
+    #[must_use]
+    pub fn with_placement(self, placement: Placement) -> Self {
+        Self { placement, ..self }
+    }
+
+    /// The platform of a host that does not heed what window it is asked for, either.
+    #[must_use]
+    pub fn heedless(self) -> Self {
+        Self { heedless: true, ..self }
     }
 
     /// The machine underneath.
@@ -69,7 +91,9 @@ impl<C: ControllerModel> Platform for SimPlatform<C> {
     }
 
     fn allocate(&mut self, plan: &RegionPlan) -> Result<DmaRegion, OutOfMemory> {
-        let region = self.machine.memory().allocate(plan.len, plan.align);
+        let wide = self.heedless || plan.window.last().high() != 0;
+        let placement = if wide { self.placement } else { Placement::Window };
+        let region = self.machine.memory().place(plan, placement);
         region.map_err(|_| Self::out_of_memory(plan.len))
     }
 

@@ -15,6 +15,7 @@ use hba_core::time::Instant;
 
 use crate::controller::ControllerModel;
 use crate::machine::{SimMachine, SimRegisters};
+use crate::memory::Placement;
 use crate::platform::SimPlatform;
 
 /// A [`SimPlatform`] with interrupts and a timer that tasks can await.
@@ -54,6 +55,18 @@ impl<C: ControllerModel> AsyncSimPlatform<C> {
     pub fn new(machine: Arc<SimMachine<C>>) -> Self {
         let platform = SimPlatform::new(Arc::clone(&machine));
         Self { platform, machine, lines: Arc::default() }
+    }
+
+    /// See [`SimPlatform::with_placement`].
+    #[must_use]
+    pub fn with_placement(self, placement: Placement) -> Self {
+        Self { platform: self.platform.with_placement(placement), ..self }
+    }
+
+    /// See [`SimPlatform::heedless`].
+    #[must_use]
+    pub fn heedless(self) -> Self {
+        Self { platform: self.platform.heedless(), ..self }
     }
 
     /// Allocates data memory of a length in bytes, for tasks that have not the platform itself.

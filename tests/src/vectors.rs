@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use hba_core::command::{Completion, Cookie, Nexus, Request, TargetId, Transfer};
-use hba_core::control::{Action, Control, ControlEvent, RecoveryConfig};
+use hba_core::control::{Action, Control, ControlEvent, Provided, RecoveryConfig};
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::DataBuffer;
 use hba_core::port::RegionPlan;
@@ -16,7 +16,7 @@ use scsi_proto::{Cdb, Lun};
 use sim_backend::direct::{DirectConfig, DirectControl, DirectController, DirectQueue, Facts};
 use sim_backend::disk::{DiskConfig, SimDisk};
 use sim_backend::machine::{SimMachine, SimRegisters};
-use sim_backend::memory::SimMemory;
+use sim_backend::memory::{Placement, SimMemory};
 
 /// The queue of one vector.
 pub type Lane<D> = SharedQueue<IoQueue<DirectQueue, D>>;
@@ -208,9 +208,10 @@ impl<D: DataBuffer> Vectors<D> {
             Action::ProvideMemory(plan) => {
                 let memory = self.machine.memory();
                 let region =
-                    |plan: &RegionPlan| memory.allocate(plan.len, plan.align).expect("memory");
+                    |plan: &RegionPlan| memory.place(plan, Placement::Window).expect("memory");
                 let regions = plan.regions.iter().map(region).collect();
-                let ports = self.control.provide_memory(regions).expect("as planned");
+                let provided = self.control.provide_memory(regions).expect("as planned");
+                let Provided::Queues(ports) = provided else { return };
                 let limits = self.control.limits().expect("known by now");
                 let queue =
                     |(port, n)| IoQueue::new(port, Vector(n), limits, ClassTimeouts::default());

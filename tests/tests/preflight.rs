@@ -182,7 +182,11 @@ fn b05_a_region_across_4_gib_is_refused_before_any_dma() {
         _ => 0x10_0000,
     });
     let (ended, _) = bring_up(&mut host);
-    assert_eq!(ended, Err(HostError::Placement(MemoryFault::UpperHalf { name: "sense buffers" })));
+    let Err(HostError::Placement(MemoryFault::NotBelow { first, name, .. })) = ended else {
+        panic!("{ended:?}")
+    };
+    // Once more below 4 GiB, and no better: the platform puts them where it did.
+    assert_eq!((first, name), ("sense buffers", "sense buffers"));
     assert_eq!(host.platform().bank.handed_over(), 0);
 }
 
@@ -217,7 +221,8 @@ impl ControlPort for Careless {
     }
 
     fn memory_plan(&self) -> MemoryPlan {
-        let region = RegionPlan { name: "request frames", len: 4096, align: 64, upper_half: 0 };
+        let (name, window) = ("request frames", LIMITS.window);
+        let region = RegionPlan { name, len: 4096, align: 64, upper_half: 0, window };
         MemoryPlan { regions: vec![region] }
     }
 

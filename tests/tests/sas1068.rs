@@ -15,7 +15,9 @@ use hba_tests::sim::{Setup, World, is_good, nexus};
 use mpt_backend::mpi1::Mpi1Config;
 use mpt_backend::wire::message::Function;
 use scsi_proto::Lba;
+use sim_backend::memory::Placement;
 use sim_backend::mpi1::{FaultCode, Personality};
+use sim_backend::platform::SimPlatform;
 
 const READ_8: [u8; 10] = [0x28, 0, 0, 0, 0, 0, 0, 0, 8, 0];
 
@@ -83,7 +85,9 @@ fn b01_memory_outside_the_window_is_refused_before_any_doorbell() {
         ..Mpi1Config::default()
     };
     let mut world = Setup { config, ..Setup::default() }.build();
-    let error = world.host.bring_up().expect_err("the simulator's memory begins at 2 GiB");
+    let platform = SimPlatform::new(world.machine.clone());
+    *world.host.platform() = platform.with_placement(Placement::GroupsApart).heedless();
+    let error = world.host.bring_up().expect_err("the host does not heed the window");
     assert!(error.to_string().starts_with("request frames of"), "{error}");
     let accesses = world.machine.memory().accesses();
     assert_eq!((accesses.reads, accesses.writes), (0, 0));

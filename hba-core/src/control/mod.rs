@@ -4,24 +4,24 @@
 //! gives out [`Action`]s, the owner carries them to the queue that they name and brings the answers back. Nothing waits.
 
 mod events;
+mod memory;
 mod recovery;
 mod resets;
 mod targets;
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 pub use events::{ControlEvent, ResetReason};
+pub use memory::Provided;
 pub use recovery::{RecoveryConfig, Rung};
 
 use crate::command::Failure;
-use crate::dma::DmaRegion;
 use crate::durability::Durability;
 use crate::fabric::HostMapping;
 use crate::limits::Limits;
 use crate::port::{
-    BringUp, BringUpError, ControlPort, MemoryFault, MemoryPlan, Message, Misrouted, Polled,
-    PortEvent, Start, TargetInfo, TaskManagement, TaskManagementId, check_memory,
+    BringUp, BringUpError, ControlPort, MemoryPlan, Message, Misrouted, Polled, PortEvent, Start,
+    TargetInfo, TaskManagement, TaskManagementId,
 };
 use crate::queue::{
     AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit, Stopped,
@@ -31,6 +31,7 @@ use crate::register::Registers;
 use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
 use events::Events;
+use memory::Asked;
 use recovery::{Recovery, RecoveryOutput};
 use resets::ResetBudget;
 use targets::Targets;
@@ -50,6 +51,8 @@ pub struct Control<P: ControlPort> {
     actions: VecDeque<Action>,
     events: Events,
     targets: Targets,
+    /// What memory was asked for, until it is there.
+    asked: Option<Asked>,
     /// What the host says of the way to memory.
     mapping: HostMapping,
     /// Whether the controller may interrupt while it is operational.
@@ -135,6 +138,7 @@ impl<P: ControlPort> Control<P> {
             actions: VecDeque::new(),
             events: Events::new(),
             targets: Targets::default(),
+            asked: None,
             mapping: HostMapping::unknown(),
             interrupts: false,
             interrupts_set: false,
@@ -207,30 +211,6 @@ impl<P: ControlPort> Control<P> {
     /// The same, for whoever carries epochs and signs between it and the queues.
     pub const fn durability_mut(&mut self) -> &mut Durability {
         &mut self.durability
-    }
-
-    /// Takes the memory that [`Action::ProvideMemory`] asked for and makes the data path of each vector.
-    ///
-    /// # Errors
-    ///
-    /// [`MemoryFault`]; the device knows of nothing, and other memory may be provided.
-    pub fn provide_memory(
-        &mut self,
-        regions: Vec<DmaRegion>,
-    ) -> Result<Vec<P::Queue>, MemoryFault> {
-        if let Some(limits) = self.port.limits() {
-            check_memory(&self.port.memory_plan(), &regions, limits)?;
-        }
-        let queues = self.port.provide_memory(regions)?;
-        self.vectors = queues.len() as u16;
-        self.recovery.reserve(queues.len());
-        self.actions.reserve(ACTIONS_PER_QUEUE * queues.len());
-        // The controller may have left, or the adapter been shut down, while memory was allocated.
-        if self.state == State::AwaitingMemory {
-            self.state = State::BringingUp { start: Start::Attach, serving: false };
-            self.preflight_due = true;
-        }
-        Ok(queues)
     }
 
     /// A message that a queue's service pass took from the reply path.
@@ -430,8 +410,7 @@ impl<P: ControlPort> Control<P> {
             // Now rather than with memory in hand; once more then, as a mapping may be made along with the memory.
             BringUp::NeedMemory if !self.passes_preflight() => None,
             BringUp::NeedMemory => {
-                self.state = State::AwaitingMemory;
-                self.actions.push_back(Action::ProvideMemory(self.port.memory_plan()));
+                self.ask_for_memory();
                 None
             }
             BringUp::Serving(at) => {

@@ -40,7 +40,8 @@ pub trait ControlPort {
     ///
     /// # Errors
     ///
-    /// [`MemoryFault`] when a region does not fit the plan; nothing was given to the device.
+    /// [`MemoryFault`] when a region does not fit the plan; nothing was given to the device, the regions are dropped, and
+    /// others may be provided.
     fn provide_memory(&mut self, regions: Vec<DmaRegion>) -> Result<Vec<Self::Queue>, MemoryFault>;
 
     /// Looks at the state register and goes on with the port's own work: events, configuration, acknowledges.

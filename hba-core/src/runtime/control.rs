@@ -17,7 +17,7 @@ use super::observe::ControlSpans;
 use super::platform::{Clock, Platform};
 use super::{AttachError, Inner, InnerOf};
 use crate::command::Failure;
-use crate::control::{Action, Control, ControlEvent};
+use crate::control::{Action, Control, ControlEvent, Provided};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::DataBuffer;
 use crate::port::{
@@ -460,10 +460,15 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         let Some(limits) = self.control.limits().copied() else { return Err(AttachError::Gone) };
         limits.validate().map_err(AttachError::Limits)?;
         let regions = plan.regions.iter().map(|region| self.platform.allocate(region));
-        let regions = regions.collect::<Result<Vec<_>, _>>().map_err(AttachError::Memory)?;
+        let regions = regions.collect::<Result<Vec<_>, _>>().map_err(|out| {
+            self.control
+                .none_below(out.len)
+                .map_or(AttachError::Memory(out), AttachError::Placement)
+        })?;
         // A platform may map IDs along with the memory.
         self.control.set_mapping(self.platform.mapping());
-        let ports = self.control.provide_memory(regions).map_err(AttachError::Placement)?;
+        let provided = self.control.provide_memory(regions).map_err(AttachError::Placement)?;
+        let Provided::Queues(ports) = provided else { return Ok(()) };
         let lane = |(port, vector)| {
             let queue = IoQueue::new(port, Vector(vector), &limits, self.timeouts);
             let (registers, clock) = (self.registers.clone(), self.platform.clock());

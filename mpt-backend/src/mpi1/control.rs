@@ -180,7 +180,7 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
         let page = self.config.page_size as usize;
         let region = |name, bytes: usize, align, upper_half| {
             let len = bytes.next_multiple_of(page);
-            RegionPlan { name, len, align, upper_half }
+            RegionPlan { name, len, align, upper_half, window: plan.limits.window }
         };
         MemoryPlan {
             regions: vec![

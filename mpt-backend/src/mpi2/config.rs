@@ -250,6 +250,14 @@ impl Plan {
         self.facts.can(IocCapabilities2::RDPQ_ARRAY)
     }
 
+    /// Which set of post queues a vector's belongs to, where they are regions of their own: a controller holds bits 63:32 once
+    /// for the queues 0 to 7, and so on; later parts, of MPI 2.6, once for 16.
+    ///
+    /// Source: the change "Handle RDPQ DMA allocation in same 4G region" of Linux's `mpt3sas`, 2020.
+    pub(super) const fn queue_set(&self, vector: u8) -> u8 {
+        vector / if self.facts.version >= 0x0206 { 16 } else { 8 }
+    }
+
     /// The first SMID of a queue.
     pub(super) fn base(&self, vector: u16) -> u16 {
         1 + vector * self.limits.queue_depth

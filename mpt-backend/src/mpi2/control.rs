@@ -241,7 +241,7 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
         let page = self.config.page_size as usize;
         let region = |name, bytes: usize, align, upper_half| {
             let len = bytes.next_multiple_of(page);
-            RegionPlan { name, len, align, upper_half }
+            RegionPlan { name, len, align, upper_half, window: plan.limits.window }
         };
         let queue = usize::from(plan.post_depth) * ENTRY;
         let mut regions = vec![
@@ -254,7 +254,7 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
         ];
         if plan.queues_apart() {
             regions.push(region("reply post queue array", page, 16, 6));
-            let apart = |vector| region("reply post queue", queue, 16, 16 + vector);
+            let apart = |vector| region("reply post queue", queue, 16, 16 + plan.queue_set(vector));
             regions.extend((0..plan.vectors()).map(apart));
         } else {
             regions.push(region("reply post queues", queue * usize::from(plan.vectors()), 16, 6));

@@ -2,7 +2,7 @@
 
 use super::oracle::Violation;
 use super::plan::{Entry, Fault, Kind, Operation, Options, Plan, Site};
-use super::world::Outcome;
+use super::run::Outcome;
 
 /// What was enumerated.
 #[derive(Clone, Debug, Default)]

@@ -2,36 +2,111 @@
 
 use core::time::Duration;
 
-use hba_core::command::{Nexus, Outcome};
-use hba_core::durability::{Flush, FlushConfig, FlushError, FlushStep, Flushed};
+use hba_core::command::{Cookie, Nexus, Outcome, Refusal, Request};
+use hba_core::durability::{Flush, FlushConfig, FlushStep};
 use hba_core::queue::Done;
 use hba_core::time::Instant;
 use scsi_proto::Status;
 
-use super::judge::Judge;
 use super::ledger::Moment;
 use super::oracle::{Oracle, Verdict, Violation, require};
 use super::plan::Operation;
-use super::tally::Sometimes;
 
-/// How patient the caller's flushes are: shorter than most faults last, so that some of them fail.
-pub(super) const PATIENCE: FlushConfig =
-    FlushConfig { retries: 6, delay: Duration::from_millis(20) };
+/// The typed flushes of the caller that have no verdict yet.
+#[derive(Debug, Default)]
+pub(super) struct Flushes {
+    under_way: Vec<Flushing>,
+    /// Those that the core is to conclude.
+    concluding: Vec<Concluding>,
+}
+
+impl Flushes {
+    /// How patient they are: shorter than most faults last, so that some of them fail.
+    pub(super) const PATIENCE: FlushConfig =
+        FlushConfig { retries: 6, delay: Duration::from_millis(20) };
+
+    pub(super) fn begin(&mut self, flush: Flush, op: Operation, begun: Moment, now: Instant) {
+        self.under_way.push(Flushing { flush, op, begun, try_is: Try::Due(now), good: false });
+    }
+
+    /// Flushes under way.
+    pub(super) const fn len(&self) -> usize {
+        self.under_way.len()
+    }
+
+    pub(super) const fn have_ended(&self) -> bool {
+        self.under_way.is_empty() && self.concluding.is_empty()
+    }
+
+    /// When commands are to be sent.
+    pub(super) fn due(&self) -> impl Iterator<Item = Instant> {
+        self.under_way.iter().filter_map(|flushing| match flushing.try_is {
+            Try::Due(at) => Some(at),
+            _ => None,
+        })
+    }
+
+    /// The command of the flush at `at`, if it is due; it is to be the submit of number `index`.
+    pub(super) fn send<D>(
+        &mut self,
+        at: usize,
+        index: usize,
+        now: Instant,
+    ) -> Option<(Operation, Request<Option<D>>)> {
+        let Flushing { flush, op, try_is, .. } = &mut self.under_way[at];
+        if !matches!(try_is, Try::Due(due) if *due <= now) {
+            return None;
+        }
+        *try_is = Try::Sent(index);
+        Some((*op, flush.request(None, Cookie(index as u64))))
+    }
+
+    /// The core did not take it.
+    pub(super) fn refused(&mut self, at: usize, refusal: Refusal, now: Instant) {
+        let flushing = &mut self.under_way[at];
+        let step = flushing.flush.handle_refusal(refusal, now);
+        flushing.follow(step);
+    }
+
+    /// A command has ended, which may be one of theirs.
+    pub(super) fn ended<D>(&mut self, done: &Done<'_, D>, now: Instant) {
+        let sent = Try::Sent(done.completion.cookie.0 as usize);
+        if let Some(flushing) = self.under_way.iter_mut().find(|f| f.try_is == sent) {
+            flushing.good = done.completion.outcome == Outcome::Status(Status::GOOD);
+            let step = flushing.flush.handle_end(&done.ended(), now);
+            flushing.follow(step);
+        }
+    }
+
+    /// Hands over those that are done.
+    pub(super) fn hand_over(&mut self, mut settle: impl FnMut(Flush)) {
+        for ended in self.under_way.extract_if(.., |flushing| flushing.try_is == Try::Ended) {
+            self.concluding.push(ended.concluding());
+            settle(ended.flush);
+        }
+    }
+
+    /// The core has a verdict on the flush of a unit.
+    pub(super) fn concluded(&mut self, nexus: Nexus) -> Option<Concluding> {
+        let known = self.concluding.iter().position(|flush| flush.nexus == nexus)?;
+        Some(self.concluding.remove(known))
+    }
+}
 
 /// A typed flush of the caller.
 #[derive(Debug)]
-pub(super) struct Flushing {
-    pub(super) flush: Flush,
-    pub(super) op: Operation,
-    pub(super) begun: Moment,
-    pub(super) try_is: Try,
+struct Flushing {
+    flush: Flush,
+    op: Operation,
+    begun: Moment,
+    try_is: Try,
     /// The device said GOOD.
     good: bool,
 }
 
 /// Where its command is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Try {
+enum Try {
     /// To be sent at this time.
     Due(Instant),
     /// On its way: the submit of this number.
@@ -41,18 +116,7 @@ pub(super) enum Try {
 }
 
 impl Flushing {
-    pub(super) const fn new(flush: Flush, op: Operation, begun: Moment, now: Instant) -> Self {
-        Self { flush, op, begun, try_is: Try::Due(now), good: false }
-    }
-
-    /// The command of a try has ended.
-    pub(super) fn ended<D>(&mut self, done: &Done<'_, D>, now: Instant) {
-        self.good = done.completion.outcome == Outcome::Status(Status::GOOD);
-        let step = self.flush.handle_end(&done.ended(), now);
-        self.follow(step);
-    }
-
-    pub(super) const fn follow(&mut self, step: FlushStep) {
+    const fn follow(&mut self, step: FlushStep) {
         self.try_is = match step {
             FlushStep::Again(at) => Try::Due(at),
             FlushStep::Settle => Try::Ended,
@@ -60,7 +124,7 @@ impl Flushing {
     }
 
     /// What is left of it while the core concludes it.
-    pub(super) const fn concluding(&self) -> Concluding {
+    const fn concluding(&self) -> Concluding {
         let Self { op, begun, good, .. } = self;
         Concluding { nexus: self.flush.nexus(), unit: op.unit, begun: *begun, good: *good }
     }
@@ -103,55 +167,24 @@ impl FlushTruth {
         }
     }
 
-    fn stick(&mut self, oracle: Oracle, why: &'static str) {
+    /// No flush may succeed from now on.
+    pub(super) fn stick(&mut self, oracle: Oracle, why: &'static str) {
         self.pending.get_or_insert((oracle, why));
     }
-}
 
-impl Judge {
-    /// A typed flush has its verdict.
-    pub(super) fn flush_concluded(
-        &mut self,
-        flush: Concluding,
-        verdict: Result<Flushed, FlushError>,
-    ) -> Verdict {
-        let (unit, now) = (flush.unit as usize, self.tick());
-        self.trace.mix(u64::from(verdict.is_ok()) << 32 | u64::from(flush.unit));
-        match verdict {
-            Err(FlushError::Loss(_)) => {
-                self.flush_truth[unit].stick(Oracle::StickyFlush, "an earlier flush failed");
-                self.tally.saw(Sometimes::FlushTold);
-                return Ok(());
-            }
-            Err(_) => return Ok(()),
-            Ok(_) => self.tally.saw(Sometimes::FlushKept),
-        }
+    /// Whether a flush may be successful. `kept`: what a disk reports reaches the caller.
+    pub(super) fn permits(&self, flush: &Concluding, kept: bool) -> Verdict {
+        let unit = flush.unit;
         require(flush.good, Oracle::StickyFlush, || {
             format!("a flush of unit {unit} is done, and the device did not say so")
         })?;
-        let truth = self.flush_truth[unit];
-        if let Some((oracle, why)) = truth.pending {
+        if let Some((oracle, why)) = self.pending {
             let what = format!("a flush of unit {unit} is done, although {why}");
             return Err(Violation::new(oracle, what));
         }
-        let untold = truth.dirty_cut.is_some_and(|cut| cut < flush.begun) && self.reports_kept;
+        let untold = self.dirty_cut.is_some_and(|cut| cut < flush.begun) && kept;
         require(!untold, Oracle::CacheLoss, || {
             format!("a flush of unit {unit} is done, and power was cut since the writes")
-        })?;
-        let (blocks, executed) = (self.options.blocks, self.flushes[unit]);
-        self.ledgers[unit].flushed(0, blocks, flush.begun, executed, now);
-        Ok(())
-    }
-
-    /// The caller took note of what was lost on a unit.
-    pub(super) fn acknowledged(&mut self, unit: u32) {
-        self.flush_truth[unit as usize] = FlushTruth::default();
-        self.tally.saw(Sometimes::Acknowledged);
-    }
-
-    /// A disk came back under another address: for the core it is another one.
-    pub(super) fn readdressed(&mut self, disk: usize) {
-        let units = self.options.units as usize;
-        self.flush_truth[disk * units..][..units].fill(FlushTruth::default());
+        })
     }
 }

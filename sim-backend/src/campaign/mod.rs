@@ -19,6 +19,7 @@ mod judge;
 mod ledger;
 mod oracle;
 mod plan;
+mod run;
 mod shrink;
 mod tally;
 #[cfg(test)]
@@ -26,7 +27,6 @@ mod tests;
 mod text;
 mod trouble;
 mod watched;
-mod world;
 
 pub use draw::{COMMON, Capacity, DIRECT, Profile, draw};
 pub use exhaustive::{Exhausted, OPERATIONS_MAX, exhaustive, workloads};
@@ -34,9 +34,9 @@ pub use injector::{FaultInjector, Injections};
 pub use ledger::{Ledger, Moment, WriteId};
 pub use oracle::{Oracle, Verdict, Violation};
 pub use plan::{Entry, Fault, Kind, Operation, Options, Plan, Site};
+pub use run::{Outcome, run};
 pub use shrink::shrink;
 pub use tally::{Census, Sometimes, Tally, Trace};
 pub use text::{Replay, ReplayError};
 pub use trouble::Troubled;
 pub use watched::{Seen, Watched};
-pub use world::{Outcome, run};

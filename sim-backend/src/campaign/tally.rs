@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::plan::{Fault, Kind, Site};
+use super::plan::{Entry, Fault, Kind, Site};
 
 /// How often each fault struck while each kind of command was outstanding.
 pub type Census = [[u64; Kind::ALL.len() + 1]; Fault::ALL.len()];
@@ -119,6 +119,15 @@ impl Tally {
         let sites = self.sites.iter_mut().zip(&other.sites);
         let states = self.sometimes.iter_mut().zip(&other.sometimes);
         rows.chain(sites).chain(states).for_each(|(to, from)| *to += from);
+    }
+
+    /// A fault strikes while a command of this kind is the oldest outstanding.
+    pub(super) fn injected(&mut self, entry: &Entry, oldest: Option<Kind>) {
+        self.faults += 1;
+        self.power_cuts += u64::from(entry.fault.is_power_cut());
+        self.sites[entry.site as usize] += 1;
+        let column = oldest.map_or(Kind::ALL.len(), |kind| kind as usize);
+        self.census[entry.fault as usize][column] += 1;
     }
 
     /// Notes an interesting state.

@@ -141,6 +141,7 @@ pub(super) fn memory_plan(limits: &Limits) -> MemoryPlan {
         len: len.next_multiple_of(page),
         align: page.min(4096),
         upper_half,
+        window: limits.window,
     };
     let regions = (0..limits.vectors as u8).flat_map(|vector| {
         [

@@ -7,6 +7,7 @@ pub(crate) mod block;
 mod device;
 mod fault;
 mod outside;
+mod placement;
 
 use alloc::sync::{Arc, Weak};
 use core::fmt;
@@ -21,6 +22,7 @@ use crate::fabric::Port;
 pub use device::{AccessCount, DeviceMemory};
 pub use fault::{DmaDirection, DmaFault, DmaFaultCause, FaultLog};
 pub use outside::HostMemory;
+pub use placement::Placement;
 
 /// The host's DMA memory: a bump allocator over bus addresses.
 ///
@@ -166,6 +168,14 @@ impl SimMemory {
         DeviceMemory::new(self.arena.clone(), self.port.clone())
     }
 
+    /// What is mapped for the device now, by address: the first byte and the length in bytes. Behind a fabric, what is there.
+    #[must_use]
+    pub fn mapped(&self) -> Vec<(BusAddr, usize)> {
+        let arena = self.lock();
+        let live = arena.mappings.iter().filter(|mapping| mapping.block.strong_count() > 0);
+        live.map(|mapping| (BusAddr::new(mapping.first), mapping.len as usize)).collect()
+    }
+
     /// The device's accesses that were refused so far.
     #[must_use]
     pub fn faults(&self) -> FaultLog {
@@ -263,10 +273,10 @@ impl Arena {
         let out = OutOfMemory { len, left: self.left };
         self.left = self.left.checked_sub(len).ok_or(out)?;
         let end = bus.checked_add(len as u64).ok_or(out)?;
+        self.mappings.retain(|m| m.block.strong_count() > 0);
         let free = self.mappings.iter().all(|m| end <= m.first || m.first + m.len <= bus);
         self.next = end.checked_add(SimMemory::GUARD).filter(|_| free).ok_or(out)?;
         let block = Arc::new(Block::new(len, self.poison));
-        self.mappings.retain(|m| m.block.strong_count() > 0);
         let index = self.mappings.partition_point(|m| m.first < bus);
         let mapping = Mapping { first: bus, len: len as u64, block: Arc::downgrade(&block) };
         self.mappings.insert(index, mapping);

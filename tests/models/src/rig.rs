@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hba_core::command::{Command, Cookie, Nexus, Request, TargetId, Transfer, Unsendable};
-use hba_core::control::{Action, Control, RecoveryConfig};
+use hba_core::control::{Action, Control, Provided, RecoveryConfig};
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::{AddressWidth, DmaRegion, DmaWindow, Elements, NoData};
 use hba_core::limits::Limits;
@@ -240,7 +240,8 @@ impl<const BITS: u32> Rig<BITS> {
         let limits = port.limits;
         let mut control = Control::new(port, RecoveryConfig::default(), NOW);
         let _ = control.step(NOW, &mut NoRegisters);
-        let ports = control.provide_memory(Vec::new()).expect("no memory is needed");
+        let provided = control.provide_memory(Vec::new()).expect("no memory is needed");
+        let Provided::Queues(ports) = provided else { panic!("no memory can be in the wrong 4 GiB") };
         let timeouts = ClassTimeouts::default();
         let queue = |(port, n)| IoQueue::new(port, Vector(n), &limits, timeouts);
         let queues = ports.into_iter().zip(0..).map(queue).collect();

@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
-use hba_core::control::{Action, Control, RecoveryConfig};
+use hba_core::control::{Action, Control, Provided, RecoveryConfig};
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::{DataBuffer, RegionBuffer, Segment};
 use hba_core::port::Message;
@@ -17,7 +17,7 @@ use hba_core::time::Instant;
 use sim_backend::direct::{DirectConfig, DirectControl, DirectController, DirectQueue, Facts};
 use sim_backend::disk::{DiskConfig, SimDisk};
 use sim_backend::machine::SimMachine;
-use sim_backend::memory::SimMemory;
+use sim_backend::memory::{Placement, SimMemory};
 
 use super::Soak;
 use super::ledger::{Counts, Ledger, Tally};
@@ -295,10 +295,11 @@ fn bring_up(
         let _ = control.step(machine.now(), &mut machine.registers());
         if let Some(Action::ProvideMemory(plan)) = control.poll_action() {
             let region = |plan: &hba_core::port::RegionPlan| {
-                machine.memory().allocate(plan.len, plan.align).expect("memory")
+                machine.memory().place(plan, Placement::Window).expect("memory")
             };
             let regions = plan.regions.iter().map(region).collect();
-            let ports = control.provide_memory(regions).expect("as planned");
+            let provided = control.provide_memory(regions).expect("as planned");
+            let Provided::Queues(ports) = provided else { continue };
             let limits = *control.limits().expect("known by now");
             let timeouts = ClassTimeouts::default();
             let queue = |(port, n)| IoQueue::new(port, Vector(n), &limits, timeouts);

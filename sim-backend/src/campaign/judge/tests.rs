@@ -1,16 +1,15 @@
 //! A violation of each oracle that looks at single events, and the oracle that speaks.
 
-use core::time::Duration;
-
 use hba_core::command::Failure;
-use hba_core::durability::{Flush, FlushError, Flushed};
-use hba_core::name::{CommandHandle, Cookie, Nexus, TargetId};
+use hba_core::durability::Flush;
+use hba_core::name::{CommandHandle, Nexus, TargetId};
 use hba_core::port::BadReply;
 use hba_core::queue::Vector;
 use scsi_proto::Lun;
 
-use super::super::flushes::Concluding;
-use super::super::plan::{Operation, Site};
+use super::super::flight::BLOCK;
+use super::super::ledger::WriteId;
+use super::super::plan::{Kind, Operation, Site};
 use super::*;
 use crate::memory::SimMemory;
 
@@ -362,7 +361,7 @@ fn o16_counts_and_sense_data_stay_in_their_bounds() {
 
 fn sick(court: &mut Court, unit: u32) {
     let entry = Entry { site: Site::Time, nth: 1, fault: Fault::Busy, unit, count: 1 };
-    court.judge.injected(&entry, unit, 1);
+    court.judge.injected(&entry, unit);
 }
 
 #[test]
@@ -386,7 +385,7 @@ fn slow(court: &mut Court) -> Verdict {
 }
 
 fn strike(court: &mut Court, fault: Fault) {
-    court.judge.injected(&Entry { site: Site::Time, nth: 1, fault, unit: 0, count: 1 }, 0, 1);
+    court.judge.injected(&Entry { site: Site::Time, nth: 1, fault, unit: 0, count: 1 }, 0);
 }
 
 #[test]
@@ -544,7 +543,7 @@ fn o27_without_faults_everything_is_done() {
 fn o29_a_jump_of_the_clock_ends_no_command_twice_or_never() {
     let mut court = Court::new(|_| {});
     let index = court.submit(Kind::Write, 0);
-    court.judge.jump();
+    court.judge.flights.jump();
     fires(court.judge.all_ended(), Oracle::Time);
     court.ends(index, Status::BUSY, &[]).unwrap();
     let again = court.completion(index, Outcome::Failed(Failure::TimedOut));

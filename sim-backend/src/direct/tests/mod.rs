@@ -21,7 +21,7 @@ use scsi_proto::{Cdb, Lun};
 use super::{DirectConfig, DirectControl, DirectController, DirectQueue, Facts};
 use crate::controller::ControllerModel;
 use crate::machine::{SimMachine, SimRegisters};
-use crate::memory::SimMemory;
+use crate::memory::{Placement, SimMemory};
 use target::TestTarget;
 
 const UNIT: Nexus = Nexus::new(TargetId::new(0), Lun::ZERO);
@@ -115,7 +115,8 @@ impl Rig {
         match &progress.need {
             Some(Need::Memory(plan)) => {
                 let memory = self.machine.memory();
-                let regions = plan.regions.iter().map(|r| memory.allocate(r.len, r.align).unwrap());
+                let regions =
+                    plan.regions.iter().map(|r| memory.place(r, Placement::Window).unwrap());
                 self.adapter.provide_memory(regions.collect()).unwrap();
             }
             Some(Need::Isolation) => {

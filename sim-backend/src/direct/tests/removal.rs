@@ -5,6 +5,8 @@ use hba_core::control::ControlEvent;
 use hba_core::port::{BringUp, ControlPort, Polled, PortEvent, Start};
 use hba_core::register::{RegOffset, Registers};
 
+use crate::memory::Placement;
+
 use super::recovery::holding;
 use super::target::HELD;
 use super::{DirectConfig, DirectControl, Facts, Rig, UNIT};
@@ -37,7 +39,7 @@ fn memory_for_a_controller_that_has_left_changes_nothing() {
     rig.machine.forbid_access();
     let plan = rig.adapter.control().port().memory_plan();
     let memory = rig.machine.memory();
-    let regions = plan.regions.iter().map(|r| memory.allocate(r.len, r.align).unwrap());
+    let regions = plan.regions.iter().map(|r| memory.place(r, Placement::Window).unwrap());
     rig.adapter.provide_memory(regions.collect()).unwrap();
     for _ in 0..10 {
         rig.poll();
@@ -83,7 +85,7 @@ fn bring_up(rig: &mut Rig, port: &mut DirectControl, start: Start, left: u32) ->
             BringUp::NeedMemory => {
                 let regions = port.memory_plan().regions;
                 let memory = rig.machine.memory();
-                let regions = regions.iter().map(|r| memory.allocate(r.len, r.align).unwrap());
+                let regions = regions.iter().map(|r| memory.place(r, Placement::Window).unwrap());
                 // Nothing is served here; the memory only has to stay mapped.
                 rig.kept.extend(port.provide_memory(regions.collect()).unwrap());
             }
