@@ -198,8 +198,10 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         now: Instant,
         reason: &mut Refusal,
     ) -> Option<P::Doorbell> {
-        let offer = offer::InPlace { request, cookie, reason };
-        if offer.is_plain()
+        let data = request.data.take()?;
+        let plain = request.check == LengthCheck::Off;
+        let offer = offer::InPlace { request, data, cookie, reason };
+        if plain
             && let Some((name, expires, doorbell)) = self.prepare_usual(&offer, now)
             && let Some(slot) = self.slots.record_mut(name.tag.0)
         {
@@ -208,7 +210,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             self.deadlines.arm(expires);
             return Some(doorbell);
         }
-        if offer.is_plain() {
+        if plain {
             return self.accept(offer, now).ok().map(|submitted| submitted.doorbell);
         }
         self.submit_compared_in_place(offer, now)
@@ -241,7 +243,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         }
         let name = self.slots.next_name(Self::MASK)?;
         let element = Elements::new(offer.segments(), length, &self.segments).single()?;
-        let expires = self.expiry(&command.cdb, offer.timeout(), now)?;
+        let expires = self.expiry(&command.cdb, offer.timeout(), now);
         let doorbell = self.port.prepare_single(name, command, element)?;
         Some((name, expires, doorbell))
     }
@@ -254,14 +256,14 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         sync::publish();
     }
 
-    /// When a command that begins now is out of time, if the operation code is all that its class takes.
+    /// When a command that begins now is out of time; of a CDB that [`QueuePort::prepare_single`] takes.
     #[inline]
-    fn expiry(&self, cdb: &Cdb, timeout: Timeout, now: Instant) -> Option<Instant> {
+    fn expiry(&self, cdb: &Cdb, timeout: Timeout, now: Instant) -> Instant {
         if timeout == Timeout::BY_CLASS {
-            let class = dispatch::short_class(cdb)?;
-            return Some(now.wrapping_after(self.timeouts[class as usize]));
+            let class = dispatch::short_class(cdb);
+            return now.wrapping_after(self.timeouts[class as usize]);
         }
-        Some(timeout.after(now))
+        timeout.after(now)
     }
 
     /// [`Self::submit`], whatever the request is.
@@ -285,9 +287,8 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         offer: offer::InPlace<'_, D>,
         now: Instant,
     ) -> Option<P::Doorbell> {
-        let offer::InPlace { request: lying, cookie, reason } = offer;
+        let offer::InPlace { request: lying, data, cookie, reason } = offer;
         let Lying { command, timeout, check, .. } = *lying;
-        let data = lying.data.take()?;
         match self.submit_compared(Request { command, data, cookie, timeout, check }, now) {
             Ok(submitted) => Some(submitted.doorbell),
             Err(rejected) => {

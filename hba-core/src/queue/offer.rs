@@ -72,22 +72,14 @@ pub(crate) struct Lying<D> {
     pub(crate) check: LengthCheck,
 }
 
-/// Such a request under a name.
+/// Such a request under a name, with its memory in hand.
 #[cfg(feature = "tokio")]
 pub(super) struct InPlace<'a, D> {
     pub(super) request: &'a mut Lying<D>,
+    pub(super) data: D,
     pub(super) cookie: Cookie,
     /// Where the reason goes if it is not accepted.
     pub(super) reason: &'a mut Refusal,
-}
-
-#[cfg(feature = "tokio")]
-impl<D> InPlace<'_, D> {
-    /// Whether there is memory to it and no length to compare.
-    #[inline(always)]
-    pub(super) fn is_plain(&self) -> bool {
-        self.request.check == LengthCheck::Off && self.request.data.is_some()
-    }
 }
 
 #[cfg(feature = "tokio")]
@@ -101,15 +93,12 @@ impl<D: DataBuffer> Offer<D> for InPlace<'_, D> {
 
     #[inline(always)]
     fn segments(&self) -> &[Segment] {
-        match &self.request.data {
-            Some(data) => data.segments(),
-            None => &[],
-        }
+        self.data.segments()
     }
 
     #[inline(always)]
     fn is_joined(&self) -> bool {
-        self.request.data.is_joined()
+        self.data.is_joined()
     }
 
     #[inline(always)]
@@ -124,11 +113,12 @@ impl<D: DataBuffer> Offer<D> for InPlace<'_, D> {
 
     #[inline(always)]
     fn take(self) -> Option<D> {
-        self.request.data.take()
+        Some(self.data)
     }
 
     #[cold]
     fn refuse(self, reason: Refusal) {
+        self.request.data = Some(self.data);
         *self.reason = reason;
     }
 }
