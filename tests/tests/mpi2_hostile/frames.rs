@@ -1,8 +1,7 @@
 //! Reply frames: whose they are, and that what they say is read once.
 
-use hba_core::port::{BadReply, Delivery, QueuePort, Reply};
+use hba_core::port::BadReply;
 use hba_core::queue::Vector;
-use hba_tests::{hostile, single_step};
 
 use crate::{GOOD, PAGE, Rig, scsi_io};
 
@@ -30,29 +29,6 @@ fn f052_addr_not_owned_mpi2() {
     });
     assert!(told, "{:?}", rig.events);
     assert!(rig.is_reset());
-}
-
-/// The controller rewrites a frame while it is looked at. No content that the frame ever has is a success; each word is read
-/// once, so none is made of two.
-#[test]
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn f057_frame_rewritten_mpi2() {
-    for (word, contents) in hostile::REWRITTEN {
-        // A third of them: a frame is thousands of instructions.
-        for schedule in single_step::schedules().step_by(3) {
-            let mut rig = Rig::new();
-            let smid = rig.read();
-            let frame = rig.bank.fill_frame(&scsi_io(0, PAGE, 0));
-            rig.bank.forge(ADDRESS | u32::from(smid) << 16, frame);
-            let memory = rig.bank.memory().clone();
-            let change = |second| memory.store(frame + 4 * word, contents[usize::from(second)]);
-            let port = rig.adapter.queue_mut(Vector(0)).expect("there is one").port_mut();
-            let reply = schedule.run(change, || port.next_reply());
-            assert!(matches!(reply, Reply::Detail(_)), "{schedule:?}: {reply:?}");
-            let delivery = port.detail().delivery;
-            assert!(matches!(delivery, Delivery::Failed(_)), "{schedule:?}: {delivery:?}");
-        }
-    }
 }
 
 /// Once a frame is copied it may change as it likes, until it is given back.

@@ -4,6 +4,8 @@
 
 mod ends;
 mod frames;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod rewritten;
 mod sense;
 mod vectors;
 mod words;

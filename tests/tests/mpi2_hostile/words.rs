@@ -5,11 +5,9 @@ use core::time::Duration;
 use hba_core::control::{ControlEvent, Rung};
 use hba_core::port::QueuePort;
 use hba_core::queue::Vector;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-use hba_tests::single_step;
 use mpt_backend::mpi2::Mpi2Queue;
 
-use crate::{BATCH, DEPTH, GOOD, PAGE, Rig, scsi_io};
+use crate::{BATCH, DEPTH, PAGE, Rig, scsi_io};
 
 #[test]
 fn f026_tag_zero_resets_mpi2() {
@@ -189,33 +187,6 @@ fn f039_unused_then_filled_mpi2() {
     );
     assert_eq!(rig.counted(), (0, 0));
     rig.assert_well();
-}
-
-/// The controller changes an entry while it is looked at, from one content to another. First, either is half an entry, and
-/// whoever looks twice makes a whole one of them. Then one is whole, and the other only names another command.
-#[test]
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn f040_changes_after_read_mpi2() {
-    for whole in [false, true] {
-        for schedule in single_step::schedules() {
-            let mut rig = Rig::new();
-            let [first, second] = [rig.read(), rig.read()].map(|smid| u32::from(smid) << 16);
-            let contents = match whole {
-                false => [[first, u32::MAX], [u32::MAX, 0]],
-                true => [[first, 0], [second | 0xf, 0]],
-            };
-            let (memory, at) = (rig.bank.memory().clone(), rig.bank.entry_address(0));
-            let change = |other| {
-                let halves = contents[usize::from(other)];
-                (at..).step_by(4).zip(halves).for_each(|(at, half)| memory.store(at, half));
-            };
-            let (ended, _) = schedule.run(change, || rig.pass());
-            let allowed = if whole { [1].as_slice() } else { &[] };
-            let good = |end: &crate::Ended| allowed.contains(&end.0) && end.1 == GOOD;
-            assert!(ended.iter().all(good) && ended.len() <= 1, "{schedule:?}: {ended:?}");
-            assert_eq!(rig.counted(), (0, 0), "{schedule:?}");
-        }
-    }
 }
 
 /// An entry that was taken is not looked at again before the next lap, whatever is written there.
