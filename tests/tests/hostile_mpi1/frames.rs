@@ -2,11 +2,13 @@
 
 use hba_core::command::{Effect, Failure, Outcome};
 use hba_core::control::ControlEvent;
-use hba_core::port::BadReply;
+use hba_core::port::{BadReply, Delivery, QueuePort, Reply};
+use hba_core::queue::Vector;
+use hba_tests::{hostile, single_step};
 use mpt_backend::wire::message::IocStatus;
 use scsi_proto::Status;
 
-use crate::scene::{CONTEXT, LEN, Scene, address_word, done, scsi_io, underrun};
+use crate::scene::{CONTEXT, DEPTH, LEN, Scene, address_word, done, scsi_io, underrun};
 
 fn bad_reply() -> Outcome {
     Outcome::Failed(Failure::BadReply)
@@ -119,9 +121,34 @@ fn f056_function_mismatch_mpi1() {
     }
 }
 
-/// One copy is made and judged; the frame may change as it likes from then on, until it is given back.
+/// The controller rewrites a frame while it is looked at. No content that the frame ever has is a success; each word is read
+/// once, so none is made of two.
 #[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn f057_frame_rewritten_mpi1() {
+    for (word, contents) in hostile::REWRITTEN {
+        // A third of them: a frame is thousands of instructions.
+        for schedule in single_step::schedules().step_by(3) {
+            let mut scene = Scene::new();
+            let request = scene.read(1);
+            let frame = scene.reply(request, &scsi_io(Status::GOOD, 0, 0, LEN, 0));
+            let memory = scene.bank.memory().clone();
+            let change = |second| memory.store(frame + 4 * word, contents[usize::from(second)]);
+            let port = scene.adapter.queue_mut(Vector(0)).expect("there is one").port_mut();
+            let reply = schedule.run(change, || port.next_reply());
+            let failed = match reply {
+                Reply::Detail(_) => matches!(port.detail().delivery, Delivery::Failed(_)),
+                // Too short to say whose it is.
+                _ => matches!(reply, Reply::Bad(BadReply::MessageLength { .. })),
+            };
+            assert!(failed, "{schedule:?}: {reply:?}, {:?}", port.detail());
+        }
+    }
+}
+
+/// Once a frame is copied it may change as it likes, until it is given back.
+#[test]
+fn f057_a_frame_that_was_taken_is_left_alone_mpi1() {
     let mut scene = Scene::new();
     let (first, second) = (scene.read(1), scene.read(2));
     let frame = scene.reply(first, &underrun(512));
@@ -251,7 +278,7 @@ fn f069_protection_error_mpi1() {
 fn a_reply_to_control_that_is_late_is_told_and_no_more() {
     let mut scene = Scene::new();
     // The first fetch was answered long ago.
-    let fetch = u32::from(crate::scene::DEPTH) | 1 << 10;
+    let fetch = u32::from(DEPTH) | 1 << 10;
     scene.bank.post_word(fetch);
     assert_eq!(scene.poll(), []);
     let bad = ControlEvent::BadReply(BadReply::UnknownTag { raw: fetch });
