@@ -1,7 +1,5 @@
 //! The two ways in which a request comes to a queue: by value, or from where it lies.
 
-#[cfg(feature = "tokio")]
-use crate::command::LengthCheck;
 use crate::command::{Command, Cookie, Refusal, Rejected, Request};
 use crate::dma::{DataBuffer, Segment};
 use crate::time::Timeout;
@@ -58,67 +56,5 @@ impl<D: DataBuffer> Offer<D> for Request<D> {
     #[cold]
     fn refuse(self, reason: Refusal) -> Rejected<D> {
         Rejected { reason, request: self }
-    }
-}
-
-/// A request that lies somewhere, of which nothing but the data moves.
-#[cfg(feature = "tokio")]
-#[derive(Debug)]
-pub(crate) struct Lying<D> {
-    pub(crate) command: Command,
-    /// Until the queue has it.
-    pub(crate) data: Option<D>,
-    pub(crate) timeout: Timeout,
-    pub(crate) check: LengthCheck,
-}
-
-/// Such a request under a name, with its memory in hand.
-#[cfg(feature = "tokio")]
-pub(super) struct InPlace<'a, D> {
-    pub(super) request: &'a mut Lying<D>,
-    pub(super) data: D,
-    pub(super) cookie: Cookie,
-    /// Where the reason goes if it is not accepted.
-    pub(super) reason: &'a mut Refusal,
-}
-
-#[cfg(feature = "tokio")]
-impl<D: DataBuffer> Offer<D> for InPlace<'_, D> {
-    type Refused = ();
-
-    #[inline(always)]
-    fn command(&self) -> &Command {
-        &self.request.command
-    }
-
-    #[inline(always)]
-    fn segments(&self) -> &[Segment] {
-        self.data.segments()
-    }
-
-    #[inline(always)]
-    fn is_joined(&self) -> bool {
-        self.data.is_joined()
-    }
-
-    #[inline(always)]
-    fn cookie(&self) -> Cookie {
-        self.cookie
-    }
-
-    #[inline(always)]
-    fn timeout(&self) -> Timeout {
-        self.request.timeout
-    }
-
-    #[inline(always)]
-    fn take(self) -> Option<D> {
-        Some(self.data)
-    }
-
-    #[cold]
-    fn refuse(self, reason: Refusal) {
-        self.request.data = Some(self.data);
-        *self.reason = reason;
     }
 }
