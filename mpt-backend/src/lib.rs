@@ -56,5 +56,6 @@ extern crate alloc;
 mod handshake;
 pub mod mpi1;
 pub mod mpi2;
+mod reset;
 mod status;
 pub mod wire;

@@ -27,8 +27,9 @@ use super::config::{Facts, Plan, Port, REPLY_FRAME};
 use super::control::Mpi1;
 use super::discover::{self, Discover, Next};
 use super::requests::Purpose;
-use super::reset::{self, POLL, Reset};
+use super::reset::{Chip, Reset};
 use crate::handshake::{Handshake, Progress};
+use crate::reset::{self, POLL};
 use crate::wire::event::{EventNotifyRequest, EventSwitch};
 use crate::wire::ioc::{
     IocFactsReply, IocFactsRequest, IocInitReply, IocInitRequest, MsgVersion, WhoInit,
@@ -94,7 +95,7 @@ impl BringUpMachine {
 
     pub(super) fn begin(&mut self, start: Start) {
         self.start = start;
-        self.phase = Phase::Reset(Reset::new());
+        self.phase = Phase::Reset(Reset::new(Chip));
     }
 }
 

@@ -20,8 +20,8 @@ use super::events::Acknowledgements;
 use super::fifo::ReplyFifo;
 use super::queue::{Mpi1Queue, QueueMemory, SENSE_STRIDE};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
-use super::reset::POLL;
 use crate::handshake::{self, Handshake};
+use crate::reset::POLL;
 use crate::wire::registers::{
     DOORBELL, Doorbell, INT_MASK, INT_STATUS, IntMask, IntStatus, IocState,
 };

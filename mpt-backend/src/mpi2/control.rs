@@ -25,8 +25,8 @@ use super::note::Note;
 use super::queue::{ENTRY, Mpi2Queue, NONSENSE, QueueMemory, SENSE_STRIDE, SUCCESS, end_of};
 use super::replies::{FreeQueue, ReplyCopy, ReplyWindow};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
-use super::reset::POLL;
 use super::tasks::Sent;
+use crate::reset::POLL;
 use crate::wire::mpi2::{HostInterruptMask, IocCapabilities2, RdpqEntry};
 use crate::wire::registers::{DOORBELL, Doorbell, INT_MASK, INT_STATUS, IntStatus, IocState};
 
