@@ -18,7 +18,5 @@ pub use mapper::{
     PrepareRefused, Route, Unfit,
 };
 pub use plain::PlainWalk;
-pub use region::{
-    Coherent, DmaRecords, DmaRegion, DmaSync, DmaView, PairMut, RecordMut, RunMut, WordsMut,
-};
+pub use region::{Coherent, DmaRecords, DmaRegion, DmaSync, DmaView, PairMut, RecordMut, RunMut};
 pub use scatter::{Elements, ScatterError, SegmentLimits};

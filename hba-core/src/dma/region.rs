@@ -117,20 +117,11 @@ impl DmaRegion {
     /// Writes consecutive 32-bit words from byte `offset`, with one bounds check.
     #[inline]
     pub fn write_words<const N: usize>(&mut self, offset: usize, words: [u32; N]) {
-        let window = self.words_mut::<N>(offset);
-        for (i, word) in words.into_iter().enumerate() {
-            // SAFETY: i < N, and the window was checked for N words.
-            unsafe { window.at.add(i).write_volatile(word.to_le()) };
-        }
-    }
-
-    /// `N` consecutive 32-bit words from byte `offset`, to be written one by one after one bounds check.
-    #[inline]
-    pub fn words_mut<const N: usize>(&mut self, offset: usize) -> WordsMut<'_, N> {
         self.check(offset, 4, N * 4);
-        // SAFETY: `check` proved offset + 4 * N <= len and the alignment.
-        let at = unsafe { self.base.add(offset).cast() };
-        WordsMut { at, region: PhantomData }
+        for (i, word) in words.into_iter().enumerate() {
+            // SAFETY: i < N, and `check` proved offset + 4 * N <= len and the alignment.
+            unsafe { self.base.add(offset + 4 * i).cast::<u32>().write_volatile(word.to_le()) };
+        }
     }
 
     /// Copies bytes out of the region; each byte is read once.
@@ -268,7 +259,7 @@ impl<const BYTES: usize> DmaRecords<BYTES> {
         if index < self.count { Some(self.pair_mut(index)) } else { None }
     }
 
-    #[inline]
+    #[inline(always)]
     #[track_caller]
     fn at(&self, index: usize) -> NonNull<u8> {
         if index >= self.count {
@@ -369,23 +360,6 @@ impl fmt::Debug for DmaView {
 #[track_caller]
 fn out_of_region(offset: usize, len: usize, region: usize) -> ! {
     panic!("{len} bytes at {offset} of a region of {region} bytes");
-}
-
-/// A window of `N` words of a region; see [`DmaRegion::words_mut`].
-#[derive(Debug)]
-pub struct WordsMut<'a, const N: usize> {
-    at: NonNull<u32>,
-    region: PhantomData<&'a mut DmaRegion>,
-}
-
-impl<const N: usize> WordsMut<'_, N> {
-    /// Writes word `I`, in the byte order of the wire. That it lies in the window is checked when this is compiled.
-    #[inline]
-    pub fn put<const I: usize>(&mut self, word: u32) {
-        const { assert!(I < N, "the word lies in the window") };
-        // SAFETY: I < N, and the window was checked for N words.
-        unsafe { self.at.add(I).write_volatile(word.to_le()) };
-    }
 }
 
 impl<const N: usize> RecordMut<'_, N> {

@@ -77,9 +77,8 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         reason: &mut Refusal,
     ) -> Option<P::Doorbell> {
         let data = request.data.take()?;
-        let plain = request.check == LengthCheck::Off;
         let offer = InPlace { request, data, cookie, reason };
-        if plain
+        if offer.request.check == LengthCheck::Off
             && let Some((name, expires, doorbell)) = self.prepare_usual(&offer, now)
             && let Some(slot) = self.slots.record_mut(name.tag.0)
         {
@@ -88,10 +87,16 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
             self.deadlines.arm(expires);
             return Some(doorbell);
         }
-        if plain {
-            return self.accept(offer, now).ok().map(|submitted| submitted.doorbell);
+        self.submit_any_in_place(offer, now)
+    }
+
+    /// The same, whatever the request is.
+    #[inline(never)]
+    fn submit_any_in_place(&mut self, offer: InPlace<'_, D>, now: Instant) -> Option<P::Doorbell> {
+        if offer.request.check != LengthCheck::Off {
+            return self.submit_compared_in_place(offer, now);
         }
-        self.submit_compared_in_place(offer, now)
+        self.accept(offer, now).ok().map(|submitted| submitted.doorbell)
     }
 
     /// The same where it is not worth a copy of its own.

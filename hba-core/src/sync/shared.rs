@@ -163,7 +163,16 @@ impl<T> SharedQueue<T> {
         F: FnOnce(&mut T, A) -> (W, V),
     {
         const { assert!(size_of::<F>() == 0, "a turn captures nothing") };
-        let Some(word) = self.acquire() else { return Err(Busy { input }) };
+        // The usual entry is made here: who is refused, or finds marks, goes the long way.
+        let word = self.owner.load(Ordering::Relaxed);
+        let next = word.wrapping_add(EPOCH) | OWNED;
+        let free = word & (CLOSED | OWNED) == 0 && !is_planted(Planted::EnterLooksThenOwns);
+        let word = if free && self.owns(word, next) {
+            next
+        } else {
+            let Some(word) = self.acquire_or_tell(word) else { return Err(Busy { input }) };
+            word
+        };
         let owned = Owned { queue: self, word };
         // SAFETY: `OWNED` was clear and this call set it, so no other reference to the state exists until `owned` is
         // dropped; the reference ends before that, at the end of this call or of the unwinding.
@@ -203,20 +212,12 @@ impl<T> SharedQueue<T> {
         self.state.into_inner()
     }
 
-    /// The owner word as it is from here on. `None` if somebody else is in, whom this tells.
     #[inline]
-    fn acquire(&self) -> Option<u32> {
-        let mut word = self.owner.load(Ordering::Relaxed);
-        if word & (CLOSED | OWNED) == 0 && !is_planted(Planted::EnterLooksThenOwns) {
-            let next = word.wrapping_add(EPOCH) | OWNED;
-            match self.owner.compare_exchange(word, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return Some(next),
-                Err(now) => word = now,
-            }
-        }
-        self.acquire_or_tell(word)
+    fn owns(&self, word: u32, next: u32) -> bool {
+        self.owner.compare_exchange(word, next, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
+    /// The owner word as it is from here on, after it was `word`. `None` if somebody else is in, whom this tells.
     #[cold]
     fn acquire_or_tell(&self, mut word: u32) -> Option<u32> {
         // Each round that fails is one in which somebody else came in or went out.

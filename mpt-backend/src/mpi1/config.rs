@@ -38,7 +38,7 @@ impl Default for Mpi1Config {
 /// Requests that Control keeps for itself out of the controller's credits.
 pub(super) const CONTROL_REQUESTS: u16 = 8;
 /// Bytes of a request frame that are used: the SCSI IO request and seven 64-bit elements.
-const REQUEST_FRAME_MAX: usize = 128;
+pub(super) const FRAME: usize = 128;
 /// The shortest frame that holds a SCSI IO request and one 64-bit element, or a task management request.
 const REQUEST_FRAME_MIN: usize = 64;
 /// Bytes of a reply frame. The longest reply that is used, IOC facts, has 80.
@@ -98,7 +98,7 @@ impl Facts {
             ]),
             credits: credits.min(INDICES),
             reply_depth: reply_depth.min(INDICES),
-            frame_size: frame_size.min(REQUEST_FRAME_MAX),
+            frame_size: frame_size.min(FRAME),
             chain_depth: reply.max_chain_depth,
             max_devices: reply.max_devices,
             max_buses: reply.max_buses,

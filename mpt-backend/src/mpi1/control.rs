@@ -15,7 +15,7 @@ use hba_core::register::{ALL_ONES, RegOffset, Registers};
 use hba_core::time::Instant;
 
 use super::bring_up::BringUpMachine;
-use super::config::{CONTROL_REQUESTS, Mpi1Config, Plan, REPLY_FRAME};
+use super::config::{CONTROL_REQUESTS, FRAME, Mpi1Config, Plan, REPLY_FRAME};
 use super::events::Acknowledgements;
 use super::fifo::ReplyFifo;
 use super::queue::{Mpi1Queue, QueueMemory, SENSE_STRIDE};
@@ -141,7 +141,7 @@ impl<F: ReplyFifo, S: DmaSync + Clone> Mpi1<F, S> {
         let [frames, replies, sense, chains, page] = <[DmaRegion; 5]>::try_from(regions).ok()?;
         let (frames_high, sense_high) = (frames.bus().high(), sense.bus().high());
         let replies_low = replies.bus().low();
-        let cut = usize::from(plan.limits.queue_depth) * plan.facts.frame_size;
+        let cut = usize::from(plan.limits.queue_depth) * FRAME;
         let (frames, own) = frames.split_at(cut);
         let requests = Requests::new(own, plan.facts.frame_size, plan.limits.queue_depth);
         let control = ControlMemory { requests, page, frames_high, sense_high, replies_low };
@@ -184,7 +184,7 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
         };
         MemoryPlan {
             regions: vec![
-                region("request frames", usize::from(plan.frames()) * plan.facts.frame_size, 64, 0),
+                region("request frames", usize::from(plan.frames()) * FRAME, 64, 0),
                 region("reply frames", usize::from(plan.replies) * REPLY_FRAME, 64, 0),
                 region("sense buffers", depth * SENSE_STRIDE, 8, 1),
                 region("chain segments", depth * plan.chains.bytes(), 64, 2),

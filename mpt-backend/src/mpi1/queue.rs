@@ -3,17 +3,17 @@
 use alloc::vec::Vec;
 
 use hba_core::command::{Command, Failure};
-use hba_core::dma::{Coherent, DmaRegion, DmaSync, Elements, WordsMut};
+use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, RecordMut, Segment};
 use hba_core::port::{
-    BadReply, Delivery, Detail, Disowned, Message, QueuePort, Reply, Tag, Transferred, Unclaimed,
-    Unsendable, WireTag,
+    BadReply, Delivery, Detail, Disowned, Glance, Message, QueuePort, Reply, Tag, Transferred,
+    Unclaimed, Unsendable, WireTag,
 };
 use hba_core::register::{RegOffset, RegisterWrite};
 use hba_core::sabotage::{Sabotage, is_planted};
 use scsi_proto::{Direction, Status, TaskAttribute};
 use zerocopy::FromBytes;
 
-use super::config::{Plan, SENSE};
+use super::config::{FRAME, Plan, SENSE};
 use super::context::{Context, GENERATION_BITS};
 use super::fifo::{EMPTY, ReplyFifo};
 use super::replies::{ReplyCopy, ReplyPool, check_length};
@@ -21,7 +21,7 @@ use super::sgl::{Chains, FINAL, ListMemory};
 use crate::status::judge;
 use crate::wire::message::Function;
 use crate::wire::registers::{REQUEST_FIFO, ReplyWord};
-use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply, ScsiIoRequest};
+use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply, ScsiIoRequest, halves};
 
 /// The data path of an MPI 1.x controller: one FIFO, one vector.
 ///
@@ -31,7 +31,7 @@ use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply, ScsiIoRequest};
 pub struct Mpi1Queue<F, S = Coherent> {
     fifo: F,
     sync: S,
-    frames: DmaRegion,
+    frames: DmaRecords<FRAME>,
     chains: DmaRegion,
     sense: DmaRegion,
     replies: ReplyPool,
@@ -41,10 +41,11 @@ pub struct Mpi1Queue<F, S = Coherent> {
     layout: Chains,
     /// Element flags and control word of a command, by its direction.
     by_direction: [(u32, u32); 3],
+    /// Bytes of a frame that the controller fetches.
     frame_size: usize,
-    /// The same in words: that a frame begins on a word needs no check then.
-    frame_words: usize,
     depth: u16,
+    /// A reply word that was popped and is not sorted yet; [`EMPTY`] for none.
+    held: u32,
     /// Something is to be said at the end of the pass: the fields below.
     uneasy: bool,
     /// A reply frame of one of our commands was nonsense: said after the command's end.
@@ -74,7 +75,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
         let mut queue = Self {
             fifo,
             sync,
-            frames: memory.frames,
+            frames: DmaRecords::new(memory.frames),
             chains: memory.chains,
             sense: memory.sense,
             replies: ReplyPool::new(memory.replies, plan.replies),
@@ -83,8 +84,8 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             by_direction: [Direction::None, Direction::ToDevice, Direction::FromDevice]
                 .map(|d| (plan.chains.flags(d == Direction::ToDevice), control(d))),
             frame_size: plan.facts.frame_size,
-            frame_words: plan.facts.frame_size / 4,
             depth: plan.limits.queue_depth,
+            held: EMPTY,
             uneasy: false,
             nonsense: None,
             distrust: false,
@@ -101,7 +102,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
         &mut self.fifo
     }
 
-    /// Writes a frame with anything but one plain segment: no data, several elements, chains.
+    /// Writes a frame with any list: no data, one element or several, chains.
     #[inline(never)]
     fn prepare_list(
         &mut self,
@@ -115,7 +116,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
         let chain = slot * self.layout.bytes();
         let (flags, direction) = self.by_direction[command.transfer.wire_direction() as usize];
         if command.transfer.length == 0 {
-            let mut words = self.frames.words_mut::<15>(slot * self.frame_size);
+            let mut words = self.frames.record_mut::<15>(slot);
             Header { name, command, cdb, target_id, chain_offset: 0, direction }.write(&mut words);
             // MPI 1.x demands an element for no data, too: an empty one.
             words.put::<12>(flags | FINAL);
@@ -124,8 +125,8 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             return Ok(());
         }
         let mut list = ListMemory {
-            frames: &mut self.frames,
-            frame: slot * self.frame_size,
+            frames: self.frames.region_mut(),
+            frame: slot * FRAME,
             chains: &mut self.chains,
             chain,
         };
@@ -134,7 +135,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             let bus = self.chains.bus().offset(chain as u64);
             self.sync.for_device(bus, self.layout.bytes());
         }
-        let mut words = self.frames.words_mut::<12>(slot * self.frame_size);
+        let mut words = self.frames.record_mut::<12>(slot);
         Header { name, command, cdb, target_id, chain_offset, direction }.write(&mut words);
         Ok(())
     }
@@ -145,7 +146,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
     fn write_constants(&mut self) {
         for tag in 0..usize::from(self.depth) {
             let sense = self.sense.bus().offset((tag * SENSE_STRIDE) as u64);
-            self.frames.write_u32(tag * self.frame_size + SENSE_ADDRESS, sense.low());
+            self.frames.region_mut().write_u32(tag * FRAME + SENSE_ADDRESS, sense.low());
         }
     }
 
@@ -221,17 +222,26 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
         Ok(Reply::Detail(context.name()))
     }
 
-    /// A context reply that does not name one of our commands.
-    #[cold]
-    fn other_context(&mut self, word: u32) -> Reply {
+    /// A context reply: of one of our commands, of Control's requests, or of nobody's.
+    fn context_reply(&mut self, word: u32) -> Reply {
         match Context::checked(word) {
+            Some(context) if context.index() < self.depth => Reply::Success(context.name()),
             // A request of Control that ended well and has nothing more to say.
-            Some(context) if context.index() >= self.depth => {
+            Some(context) => {
                 self.message = Message::new([0, 0, context.0]);
                 Reply::Message
             }
-            _ => self.unknown_type(word),
+            None => self.unknown_type(word),
         }
+    }
+
+    /// The post of a frame that is written.
+    #[inline]
+    fn post_of(&mut self, tag: Tag) -> RegisterWrite {
+        let bus = self.frames.bus_of(tag.0.into());
+        self.sync.for_device(bus, self.frame_size);
+        // The size hint in bits 1:0 stays 0: the controller fetches the whole frame.
+        RegisterWrite { offset: RegOffset(REQUEST_FIFO), value: bus.low() }
     }
 }
 
@@ -267,8 +277,8 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
     type Ack = ();
     const GENERATION_BITS: u32 = GENERATION_BITS;
 
-    // Called from two places of the core, which is one too many for the compiler's own judgement.
-    #[inline(always)]
+    const GLANCES: bool = true;
+
     fn prepare(
         &mut self,
         name: WireTag,
@@ -282,40 +292,68 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
         let Ok(target_id) = u8::try_from(target.id) else {
             return Err(Unsendable::Target(target));
         };
-        let frame = usize::from(name.tag.0) * self.frame_words * 4;
-        if let Some(element) = elements.single() {
-            let (flags, direction) = self.by_direction[command.transfer.direction as usize];
-            let mut words = self.frames.words_mut::<15>(frame);
-            Header { name, command, cdb, target_id, chain_offset: 0, direction }.write(&mut words);
-            // A 32-bit element leaves a word behind it that nobody reads.
-            words.put::<12>(flags | FINAL | element.len);
-            words.put::<13>(element.addr.low());
-            words.put::<14>(element.addr.high());
-        } else {
-            self.prepare_list(name, command, cdb, target_id, elements)?;
+        if let Some(element) = elements.single()
+            && let Some(post) = self.prepare_single(name, command, element)
+        {
+            return Ok(post);
         }
-        let bus = self.frames.bus().offset(frame as u64);
-        self.sync.for_device(bus, self.frame_size);
-        // The size hint in bits 1:0 stays 0: the controller fetches the whole frame.
-        Ok(RegisterWrite { offset: RegOffset(REQUEST_FIFO), value: bus.low() })
+        self.prepare_list(name, command, cdb, target_id, elements)?;
+        Ok(self.post_of(name.tag))
+    }
+
+    // Called from few places, but from more than the compiler would copy it to.
+    #[inline(always)]
+    fn prepare_single(
+        &mut self,
+        name: WireTag,
+        command: &Command,
+        element: Segment,
+    ) -> Option<RegisterWrite> {
+        let cdb = command.cdb.padded16()?;
+        let target_id = u8::try_from(command.nexus.target.id).ok()?;
+        let (flags, direction) = self.by_direction[command.transfer.direction as usize];
+        let mut words = self.frames.get_record::<15>(name.tag.0.into())?;
+        Header { name, command, cdb, target_id, chain_offset: 0, direction }.write(&mut words);
+        // A 32-bit element leaves a word behind it that nobody reads.
+        words.put::<12>(flags | FINAL | element.len);
+        words.put::<13>(element.addr.low());
+        words.put::<14>(element.addr.high());
+        Some(self.post_of(name.tag))
     }
 
     #[inline]
-    fn next_reply(&mut self) -> Reply {
+    fn glance(&mut self) -> Glance {
+        if self.held != EMPTY {
+            return Glance::Other;
+        }
         let word = self.fifo.pop();
         // Bits 31:29 are clear in the context of every command: one comparison sorts out all other words.
         let context = Context(word);
         if word < Context::END && context.index() < self.depth {
             hba_core::sync::observe();
-            return Reply::Success(context.name());
+            return Glance::Success(context.name());
         }
-        if word & 0x8000_0000 == 0 {
-            return self.other_context(word);
+        if word == EMPTY && !self.uneasy {
+            return Glance::Empty;
         }
+        self.held = word;
+        Glance::Other
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn next_reply(&mut self) -> Reply {
+        let word = match core::mem::replace(&mut self.held, EMPTY) {
+            EMPTY => self.fifo.pop(),
+            held => held,
+        };
         if word == EMPTY {
             return if self.uneasy { self.report() } else { Reply::Empty };
         }
         hba_core::sync::observe();
+        if word & 0x8000_0000 == 0 {
+            return self.context_reply(word);
+        }
         match ReplyWord::decode(word) {
             ReplyWord::Address(address) => self.address_reply(address),
             _ => self.unknown_type(word),
@@ -360,6 +398,7 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
 
     fn restart(&mut self) {
         self.spent.clear();
+        self.held = EMPTY;
         (self.uneasy, self.nonsense, self.distrust, self.unknown) = (false, None, false, 0);
         self.write_constants();
         self.replies.post_all();
@@ -378,8 +417,8 @@ struct Header<'a> {
 
 impl Header<'_> {
     /// Writes each word as soon as it is made, so that few are alive at a time.
-    #[inline]
-    fn write<const N: usize>(&self, frame: &mut WordsMut<'_, N>) {
+    #[inline(always)]
+    fn write<const N: usize>(&self, frame: &mut RecordMut<'_, N>) {
         let Self { command, cdb, .. } = self;
         let lun = command.nexus.lun.as_bytes();
         let word = |bytes: &[u8], at: usize| {
@@ -392,10 +431,9 @@ impl Header<'_> {
         frame.put::<3>(word(lun, 0));
         frame.put::<4>(word(lun, 4));
         frame.put::<5>(self.direction | attribute(command.attribute));
-        frame.put::<6>(word(&cdb[..], 0));
-        frame.put::<7>(word(&cdb[..], 4));
-        frame.put::<8>(word(&cdb[..], 8));
-        frame.put::<9>(word(&cdb[..], 12));
+        let (head, tail) = halves(cdb);
+        frame.put_pair::<6>(head);
+        frame.put_pair::<8>(tail);
         frame.put::<10>(command.transfer.length);
     }
 }

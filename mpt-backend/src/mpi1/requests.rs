@@ -4,7 +4,7 @@ use hba_core::dma::{BusAddr, DmaRegion, DmaSync};
 use hba_core::port::BadReply;
 use hba_core::register::{RegOffset, Registers};
 
-use super::config::CONTROL_REQUESTS;
+use super::config::{CONTROL_REQUESTS, FRAME};
 use super::context::Context;
 
 /// What a slot is for. The number is the slot's place after the queue's tags.
@@ -52,6 +52,7 @@ impl Purpose {
 #[derive(Debug)]
 pub(super) struct Requests {
     frames: DmaRegion,
+    /// Bytes of a frame that the controller fetches.
     frame_size: usize,
     depth: u16,
     generations: [u32; CONTROL_REQUESTS as usize],
@@ -61,7 +62,7 @@ pub(super) struct Requests {
 impl Requests {
     pub(super) fn new(frames: DmaRegion, frame_size: usize, depth: u16) -> Self {
         let slots = CONTROL_REQUESTS as usize;
-        debug_assert!(frames.len() >= slots * frame_size);
+        debug_assert!(frames.len() >= slots * FRAME);
         Self { frames, frame_size, depth, generations: [0; 8], out: [false; 8] }
     }
 
@@ -123,7 +124,7 @@ impl Requests {
     }
 
     fn offset(&self, purpose: Purpose) -> usize {
-        usize::from(purpose.place()) * self.frame_size
+        usize::from(purpose.place()) * FRAME
     }
 
     /// Writes a message into a slot's frame and posts it to the FIFO register at `port`.

@@ -29,7 +29,7 @@ use crate::wire::mpi2::{
     REPLY_ADDRESS, REPLY_FAST_PATH_SUCCESS, REPLY_POST_HOST_INDEX, REPLY_SCSI_IO_SUCCESS,
     REPLY_UNUSED, REQUEST_DESCRIPTOR_POST, request_descriptor,
 };
-use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply};
+use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply, halves};
 
 /// The data path of one vector of an MPI 2.x controller.
 ///
@@ -614,13 +614,6 @@ impl Header<'_> {
         frame.put_pair::<16>(head);
         frame.put_pair::<18>(tail);
     }
-}
-
-/// Sixteen bytes as two words.
-#[inline]
-fn halves(bytes: &[u8; 16]) -> (u64, u64) {
-    let all = u128::from_le_bytes(*bytes);
-    (all as u64, (all >> 64) as u64)
 }
 
 const DIRECTIONS: [Direction; 3] = [Direction::None, Direction::ToDevice, Direction::FromDevice];

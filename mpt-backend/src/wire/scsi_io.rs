@@ -90,6 +90,13 @@ pub enum TaskAttribute {
     NoDisconnect = 7,
 }
 
+/// The sixteen bytes of a CDB as two little-endian words.
+#[inline]
+pub(crate) fn halves(cdb: &[u8; 16]) -> (u64, u64) {
+    let all = u128::from_le_bytes(*cdb);
+    (all as u64, (all >> 64) as u64)
+}
+
 /// The `Control` field of a SCSI IO request whose CDB fits into the 16 bytes of the frame.
 #[must_use = "the value has no effect until it is stored in the request"]
 pub const fn scsi_io_control(direction: DataDirection, attribute: TaskAttribute) -> u32 {
