@@ -25,7 +25,8 @@ pub struct Mpi2Config {
     /// Vectors that the host has for the controller, 1 to 16; the controller may have fewer.
     pub vectors: u8,
     /// Whether [`write64`](hba_core::register::Registers::write64) is one store, or else serialised over all threads that
-    /// use it. Without that and without atomic descriptors there is one vector.
+    /// use it, as [`PairedRegisters`](hba_core::sync::PairedRegisters) does. Without that and without atomic descriptors there is
+    /// one vector, and its queue and Control must be on one thread.
     pub whole_descriptors: bool,
 }
 
