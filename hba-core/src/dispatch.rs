@@ -219,11 +219,10 @@ pub fn class(cdb: &Cdb) -> Class {
     }
 }
 
-/// The class for `cdb` if the operation code tells it.
+/// [`class`] of a CDB of up to 16 bytes: the operation code tells it.
 #[inline]
-pub(crate) fn short_class(cdb: &Cdb) -> Option<Class> {
-    let opcode = cdb.opcode();
-    if opcode == Opcode::VARIABLE_LENGTH { None } else { Some(CLASSES[usize::from(opcode.0)]) }
+pub(crate) fn short_class(cdb: &Cdb) -> Class {
+    CLASSES[usize::from(cdb.opcode().0)]
 }
 
 /// The classes of [`TABLE`], one byte each.
@@ -237,9 +236,10 @@ static CLASSES: [Class; 256] = {
     classes
 };
 
+/// Whatever the service action, nothing is known that has 16 bytes or fewer.
 #[cold]
 fn variable_length(cdb: &Cdb) -> Policy {
-    let action = cdb.service_action();
+    let action = cdb.service_action().filter(|_| cdb.len() > 16);
     let known = VARIABLE_LENGTH.iter().find(|(known, _)| Some(*known) == action);
     known.map_or(VENDOR, |(_, policy)| *policy)
 }

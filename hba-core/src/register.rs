@@ -32,7 +32,8 @@ pub trait Registers {
     ///
     /// Controllers that take such a pair as one message must see no other pair in between. A platform with 64-bit stores
     /// to device memory performs one. One without performs two of 32 bits, low then high, which is what the default does;
-    /// if more than one thread has a handle of the registers, it serialises these calls.
+    /// if more than one thread has a handle of the registers, it serialises these calls:
+    /// [`PairedRegisters`](crate::sync::PairedRegisters) does.
     fn write64(&mut self, offset: RegOffset, value: u64) {
         self.write32(offset, value as u32);
         self.write32(RegOffset(offset.0 + 4), (value >> 32) as u32);

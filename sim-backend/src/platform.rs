@@ -18,9 +18,9 @@ use crate::memory::Placement;
 /// Time passes in [`wait`](Platform::wait) only, and no more of it than the controller needs for its next step: hours of
 /// the machine take as long as the work in them.
 #[derive(Debug)]
-pub struct SimPlatform<C> {
+pub struct SimPlatform<C, R = SimRegisters<C>> {
     machine: Arc<SimMachine<C>>,
-    registers: SimRegisters<C>,
+    registers: R,
     preflight: bool,
     placement: Placement,
     /// Whether that is so where addresses below 4 GiB are asked for, too.
@@ -41,6 +41,15 @@ impl<C: ControllerModel> SimPlatform<C> {
         }
     }
 
+    /// The platform of a host that reaches the registers through what `make` makes of them.
+    #[must_use]
+    pub fn with_registers<R>(self, make: impl FnOnce(SimRegisters<C>) -> R) -> SimPlatform<C, R> {
+        let Self { machine, registers, preflight, placement, heedless } = self;
+        SimPlatform { machine, registers: make(registers), preflight, placement, heedless }
+    }
+}
+
+impl<C: ControllerModel, R> SimPlatform<C, R> {
     /// The platform of a host that knows nothing of its fabric: nothing is checked before the controller touches memory.
     #[must_use]
     pub fn without_preflight(self) -> Self {
@@ -70,7 +79,7 @@ impl<C: ControllerModel> SimPlatform<C> {
     }
 }
 
-impl<C: ControllerModel> Platform for SimPlatform<C> {
+impl<C: ControllerModel, R: Registers> Platform for SimPlatform<C, R> {
     fn registers(&mut self) -> &mut dyn Registers {
         &mut self.registers
     }

@@ -25,8 +25,9 @@ use crate::platform::SimPlatform;
 /// never ready; it asks to be polled again. So a runtime with a simulator in it is never idle, and on one thread the same
 /// program gives the same run.
 #[derive(Debug)]
-pub struct AsyncSimPlatform<C> {
-    platform: SimPlatform<C>,
+pub struct AsyncSimPlatform<C, R = SimRegisters<C>> {
+    platform: SimPlatform<C, R>,
+    registers: R,
     machine: Arc<SimMachine<C>>,
     lines: Arc<Mutex<Vec<Line>>>,
 }
@@ -54,9 +55,23 @@ impl<C: ControllerModel> AsyncSimPlatform<C> {
     #[must_use]
     pub fn new(machine: Arc<SimMachine<C>>) -> Self {
         let platform = SimPlatform::new(Arc::clone(&machine));
-        Self { platform, machine, lines: Arc::default() }
+        Self { platform, registers: machine.registers(), machine, lines: Arc::default() }
     }
 
+    /// The platform of a host that reaches the registers through what `make` makes of them: every handle is a clone of that.
+    #[must_use]
+    pub fn with_registers<R: Clone>(
+        self,
+        make: impl FnOnce(SimRegisters<C>) -> R,
+    ) -> AsyncSimPlatform<C, R> {
+        let Self { platform, registers, machine, lines } = self;
+        let registers = make(registers);
+        let platform = platform.with_registers(|_| registers.clone());
+        AsyncSimPlatform { platform, registers, machine, lines }
+    }
+}
+
+impl<C: ControllerModel, R> AsyncSimPlatform<C, R> {
     /// See [`SimPlatform::with_placement`].
     #[must_use]
     pub fn with_placement(self, placement: Placement) -> Self {
@@ -70,7 +85,7 @@ impl<C: ControllerModel> AsyncSimPlatform<C> {
     }
 
     /// Allocates data memory of a length in bytes, for tasks that have not the platform itself.
-    pub fn buffers(&self) -> impl Fn(usize) -> Result<RegionBuffer, OutOfMemory> + Clone + use<C>
+    pub fn buffers(&self) -> impl Fn(usize) -> Result<RegionBuffer, OutOfMemory> + Clone + use<C, R>
     where
         C: 'static,
     {
@@ -93,13 +108,17 @@ impl<C: ControllerModel> AsyncSimPlatform<C> {
     }
 }
 
-impl<C: ControllerModel + 'static> Platform for AsyncSimPlatform<C> {
-    type Registers = SimRegisters<C>;
+impl<C, R> Platform for AsyncSimPlatform<C, R>
+where
+    C: ControllerModel + 'static,
+    R: Registers + Clone + Send + Sync + 'static,
+{
+    type Registers = R;
     type Clock = SimClock<C>;
     type Interrupts = SimInterrupts;
 
-    fn shared_registers(&self) -> SimRegisters<C> {
-        self.machine.registers()
+    fn shared_registers(&self) -> R {
+        self.registers.clone()
     }
 
     fn clock(&self) -> SimClock<C> {
@@ -128,7 +147,7 @@ impl<C: ControllerModel + 'static> Platform for AsyncSimPlatform<C> {
     }
 }
 
-impl<C: ControllerModel> host::Platform for AsyncSimPlatform<C> {
+impl<C: ControllerModel, R: Registers> host::Platform for AsyncSimPlatform<C, R> {
     fn registers(&mut self) -> &mut dyn Registers {
         self.platform.registers()
     }

@@ -8,6 +8,7 @@ pub mod every_ending;
 pub mod forged;
 pub mod fuzz;
 pub mod hand_polled;
+pub mod hostile;
 pub mod naive;
 pub mod non_coherent;
 pub mod qemu;
@@ -17,6 +18,8 @@ pub mod rig;
 pub mod scattered;
 pub mod scene;
 pub mod sim;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod single_step;
 pub mod soak;
 pub mod startup;
 pub mod vectors;

@@ -27,7 +27,7 @@ use sim_backend::disk::{DiskConfig, SimDisk};
 use sim_backend::machine::{SimMachine, SimRegisters};
 use sim_backend::memory::{Placement, SimMemory};
 use sim_backend::mpi1::{Mpi1Controller, Personality as Part1};
-use sim_backend::mpi2::{Mpi2Controller, Personality as Part2};
+use sim_backend::mpi2::{Mpi2Controller, Personality as Part2, capability};
 use sim_backend::platform::SimPlatform;
 use sim_backend::pulse::AsyncSimPlatform;
 
@@ -132,10 +132,18 @@ fn host<C: Family>(
     window: DmaWindow,
     place: impl FnOnce(SimPlatform<C>) -> SimPlatform<C>,
 ) -> Driver<C> {
+    host_with(machine, C::port(machine, window), place)
+}
+
+fn host_with<C: Family>(
+    machine: &Arc<SimMachine<C>>,
+    port: C::Port,
+    place: impl FnOnce(SimPlatform<C>) -> SimPlatform<C>,
+) -> Driver<C> {
     let inner = place(SimPlatform::new(Arc::clone(machine)));
     let platform = Asked { inner, windows: Vec::new(), writes: 0 };
     let (recovery, timeouts) = (RecoveryConfig::default(), ClassTimeouts::default());
-    Host::new(C::port(machine, window), platform, recovery, timeouts)
+    Host::new(port, platform, recovery, timeouts)
 }
 
 /// Writes through every vector, and reads back through the next.
@@ -237,6 +245,76 @@ fn groups_that_lie_apart_are_asked_for_once_mpi1() {
 fn groups_that_lie_apart_are_asked_for_once_mpi2() {
     stays_high(&mpi2(Part2::sas2008().with_vectors(5), CAPACITY));
     stays_high(&mpi2(Part2::sas3008(), CAPACITY));
+}
+
+/// A SAS3008 on so many vectors, its firmware with reply post queue arrays or without.
+fn with_arrays(
+    arrays: bool,
+    vectors: u8,
+    place: impl FnOnce(SimPlatform<Mpi2Controller>) -> SimPlatform<Mpi2Controller>,
+) -> (Arc<SimMachine<Mpi2Controller>>, Driver<Mpi2Controller>) {
+    let mut part = Part2::sas3008();
+    if !arrays {
+        part.facts.capabilities &= !capability::RDPQ_ARRAY;
+    }
+    let machine = mpi2(part, CAPACITY);
+    let config = Mpi2Config { vectors, window: WIDE, ..Mpi2Config::default() };
+    let port = Mpi2::new(Mpi2Config { whole_descriptors: true, ..config });
+    let host = host_with(&machine, port, place);
+    (machine, host)
+}
+
+/// Regions by the 4 GiB that they are in.
+fn regions_in(machine: &SimMachine<Mpi2Controller>, half: u32) -> usize {
+    machine.memory().mapped().iter().filter(|(bus, _)| bus.high() == half).count()
+}
+
+#[test]
+fn reply_post_queues_lie_in_different_4_gib_eight_and_eight() {
+    let apart = |platform: SimPlatform<_>| platform.with_placement(Placement::GroupsApart);
+    for vectors in [9, 12, 16] {
+        let (machine, mut host) = with_arrays(true, vectors, apart);
+        host.bring_up().expect("the plan is kept to");
+        assert_eq!(host.limits().expect("it is up").vectors, u16::from(vectors));
+        machine.with_controller(|c| assert_eq!(c.has_queues_apart(), Some(true)));
+        let sets = [0x22, 0x23].map(|half| regions_in(&machine, half));
+        assert_eq!(sets, [8, usize::from(vectors) - 8], "{:?}", machine.memory().mapped());
+        exercise(&mut host);
+        machine.with_controller(|c| assert_eq!(c.complaints(), ""));
+        assert_eq!(machine.memory().faults().count(), 0);
+    }
+}
+
+/// Where queues of one set lie apart, the controller would take the upper half of the first for all.
+#[test]
+fn reply_post_queues_of_a_set_that_lie_apart_are_allocated_again_or_refused() {
+    let apart = |platform: SimPlatform<_>| platform.with_placement(Placement::RegionsApart);
+    for vectors in [2, 5, 16] {
+        let (machine, mut host) = with_arrays(true, vectors, apart);
+        host.bring_up().expect("below 4 GiB it does");
+        assert!(is_low(&machine) && host.limits().expect("it is up").vectors == vectors.into());
+        exercise(&mut host);
+        machine.with_controller(|c| assert_eq!(c.complaints(), ""));
+
+        let (machine, mut host) = with_arrays(true, vectors, |platform| apart(platform).heedless());
+        let MemoryFault::NotBelow { first, .. } = refused(&machine, &mut host) else { panic!() };
+        assert_eq!(first, "reply post queue");
+    }
+}
+
+/// One region for all queues then, and it must not cross a line.
+#[test]
+fn without_arrays_the_queues_are_one_region_of_one_4_gib() {
+    for placement in [Placement::GroupsApart, Placement::RegionsApart, Placement::Across] {
+        let (machine, mut host) =
+            with_arrays(false, 16, |platform| platform.with_placement(placement));
+        host.bring_up().expect("high in one piece, or below 4 GiB");
+        assert_eq!(is_low(&machine), placement == Placement::Across);
+        assert_eq!(host.limits().expect("it is up").vectors, 16);
+        machine.with_controller(|c| assert_eq!(c.has_queues_apart(), Some(false)));
+        exercise(&mut host);
+        machine.with_controller(|c| assert_eq!(c.complaints(), ""));
+    }
 }
 
 /// Refused, with this error, before the controller was told of anything.

@@ -232,6 +232,12 @@ impl<const BYTES: usize> DmaRecords<BYTES> {
         RecordMut { at: self.at(index).cast(), region: PhantomData }
     }
 
+    /// The same, or `None` beyond the last record.
+    #[inline]
+    pub fn get_record<const N: usize>(&mut self, index: usize) -> Option<RecordMut<'_, N>> {
+        if index < self.count { Some(self.record_mut(index)) } else { None }
+    }
+
     /// Consecutive records from `first` on, with one check for all of them; their first `N` words each.
     #[inline]
     #[track_caller]

@@ -49,7 +49,8 @@ pub trait QueuePort {
     /// Whether [`Self::glance`] looks. The common path then keeps nothing of the rare ones.
     const GLANCES: bool = false;
 
-    /// As [`Self::prepare`] for a command with one element of data, where the port can do it without calling anything.
+    /// As [`Self::prepare`] for a command with one element of data, where the port can do it without calling anything, and
+    /// with a CDB of up to 16 bytes.
     ///
     /// `None`, and nothing written that matters: [`Self::prepare`] is asked then.
     #[inline]

@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::command::Completion;
+use crate::command::{Completion, Outcome};
 use crate::durability::{Ended, Judgement};
 use crate::port::Message;
-use scsi_proto::Cdb;
+use scsi_proto::{Cdb, Status};
 
 /// The longest sense data that SPC allows, in bytes. Source: SPC-5 4.4.1.
 pub const SENSE_MAX: usize = 252;
@@ -22,11 +22,14 @@ const MESSAGES: usize = 4;
 pub struct Batch<D> {
     completions: Vec<Completion<D>>,
     senses: Senses,
-    /// The first completion that has sense data; beyond all while none has.
+    /// The first completion that has sense data; [`NONE`] while none has.
     first_sense: usize,
     messages: Vec<Message>,
     capacity: usize,
 }
+
+/// No completion.
+const NONE: usize = usize::MAX;
 
 /// The sense data of a batch.
 #[derive(Debug)]
@@ -38,15 +41,17 @@ struct Senses {
 }
 
 impl Senses {
-    /// The sense data of completion `at`, which has some, and the next completion that has any.
+    /// The sense data of completion `at`, where `first` is the first that has any.
+    // By values: what a completion is taken from stays in registers.
     #[cold]
     #[inline(never)]
-    fn of(&self, at: usize) -> (&[u8], usize) {
-        let rest = self.lengths.get(at + 1..).unwrap_or(&[]);
-        let next = rest.iter().position(|length| *length > 0);
+    fn of(&self, at: usize, first: usize) -> &[u8] {
+        if at < first {
+            return &[];
+        }
         let length = self.lengths.get(at).copied().unwrap_or(0);
         let sense = self.buffers.get(at).and_then(|sense| sense.get(..usize::from(length)));
-        (sense.unwrap_or(&[]), next.map_or(usize::MAX, |next| at + 1 + next))
+        sense.unwrap_or(&[])
     }
 }
 
@@ -81,7 +86,7 @@ impl<D> Batch<D> {
                 buffers: vec![[0; SENSE_MAX]; capacity].into_boxed_slice(),
                 lengths: vec![0; capacity].into_boxed_slice(),
             },
-            first_sense: usize::MAX,
+            first_sense: NONE,
             messages: Vec::with_capacity(MESSAGES),
             capacity,
         }
@@ -106,9 +111,10 @@ impl<D> Batch<D> {
     ///
     /// What the iterator has not yielded when it is dropped is dropped too, its data memory included.
     pub fn drain(&mut self) -> Drain<'_, D> {
-        let next_sense = core::mem::replace(&mut self.first_sense, usize::MAX);
+        let first_sense = core::mem::replace(&mut self.first_sense, NONE);
         let Self { completions, senses, .. } = self;
-        Drain { completions: completions.drain(..), senses, at: 0, next_sense }
+        let count = completions.len();
+        Drain { completions: completions.drain(..), senses, count, first_sense }
     }
 
     /// Takes the messages out. They must reach [`Control::handle_message`](crate::control::Control::handle_message).
@@ -162,7 +168,7 @@ impl<D> Batch<D> {
         debug_assert!(self.completions.len() < self.capacity);
         if sense_len > 0 {
             let at = self.completions.len();
-            if self.first_sense == usize::MAX {
+            if self.first_sense == NONE {
                 self.first_sense = at;
                 self.senses.lengths.fill(0);
             }
@@ -183,9 +189,10 @@ impl<D> Batch<D> {
 pub struct Drain<'a, D> {
     completions: vec::Drain<'a, Completion<D>>,
     senses: &'a Senses,
-    at: usize,
-    /// The next completion that has sense data.
-    next_sense: usize,
+    /// Completions at first.
+    count: usize,
+    /// The first that has sense data, or [`NONE`].
+    first_sense: usize,
 }
 
 /// One completion with its sense data.
@@ -215,14 +222,12 @@ impl<'a, D> Iterator for Drain<'a, D> {
 
     #[inline]
     fn next(&mut self) -> Option<Done<'a, D>> {
-        let completion = self.completions.next()?;
-        let at = self.at;
-        self.at += 1;
-        let mut sense: &'a [u8] = &[];
-        if at == self.next_sense {
-            (sense, self.next_sense) = self.senses.of(at);
+        let outcome = self.completions.as_slice().first()?.outcome;
+        if outcome == Outcome::Status(Status::GOOD) && self.first_sense == NONE {
+            return self.completions.next().map(|completion| Done { completion, sense: &[] });
         }
-        Some(Done { completion, sense })
+        let sense = self.senses.of(self.count - self.completions.len(), self.first_sense);
+        self.completions.next().map(|completion| Done { completion, sense })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -1,7 +1,5 @@
 //! The two ways in which a request comes to a queue: by value, or from where it lies.
 
-#[cfg(feature = "tokio")]
-use crate::command::LengthCheck;
 use crate::command::{Command, Cookie, Refusal, Rejected, Request};
 use crate::dma::{DataBuffer, Segment};
 use crate::time::Timeout;
@@ -58,77 +56,5 @@ impl<D: DataBuffer> Offer<D> for Request<D> {
     #[cold]
     fn refuse(self, reason: Refusal) -> Rejected<D> {
         Rejected { reason, request: self }
-    }
-}
-
-/// A request that lies somewhere, of which nothing but the data moves.
-#[cfg(feature = "tokio")]
-#[derive(Debug)]
-pub(crate) struct Lying<D> {
-    pub(crate) command: Command,
-    /// Until the queue has it.
-    pub(crate) data: Option<D>,
-    pub(crate) timeout: Timeout,
-    pub(crate) check: LengthCheck,
-}
-
-/// Such a request under a name.
-#[cfg(feature = "tokio")]
-pub(super) struct InPlace<'a, D> {
-    pub(super) request: &'a mut Lying<D>,
-    pub(super) cookie: Cookie,
-    /// Where the reason goes if it is not accepted.
-    pub(super) reason: &'a mut Refusal,
-}
-
-#[cfg(feature = "tokio")]
-impl<D> InPlace<'_, D> {
-    /// Whether there is memory to it and no length to compare.
-    #[inline(always)]
-    pub(super) fn is_plain(&self) -> bool {
-        self.request.check == LengthCheck::Off && self.request.data.is_some()
-    }
-}
-
-#[cfg(feature = "tokio")]
-impl<D: DataBuffer> Offer<D> for InPlace<'_, D> {
-    type Refused = ();
-
-    #[inline(always)]
-    fn command(&self) -> &Command {
-        &self.request.command
-    }
-
-    #[inline(always)]
-    fn segments(&self) -> &[Segment] {
-        match &self.request.data {
-            Some(data) => data.segments(),
-            None => &[],
-        }
-    }
-
-    #[inline(always)]
-    fn is_joined(&self) -> bool {
-        self.request.data.is_joined()
-    }
-
-    #[inline(always)]
-    fn cookie(&self) -> Cookie {
-        self.cookie
-    }
-
-    #[inline(always)]
-    fn timeout(&self) -> Timeout {
-        self.request.timeout
-    }
-
-    #[inline(always)]
-    fn take(self) -> Option<D> {
-        self.request.data.take()
-    }
-
-    #[cold]
-    fn refuse(self, reason: Refusal) {
-        *self.reason = reason;
     }
 }

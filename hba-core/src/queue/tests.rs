@@ -4,13 +4,18 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use scsi_proto::{Cdb, Lun, Status};
+use scsi_proto::{Cdb, Direction, Lun, Status};
 
 use super::*;
-use crate::command::{Effect, Nexus, TargetId, Transfer};
+use crate::command::{
+    Completion, Effect, LengthCheck, LengthMismatch, Nexus, Outcome, Refusal, Request, TargetId,
+    Transfer,
+};
 use crate::dma::BusAddr;
-use crate::port::BadReply;
-use crate::port::{Detail, Generation, Message, Tag, Unsendable};
+use crate::port::{
+    BadReply, Delivery, Detail, Generation, Message, Tag, Transferred, Unsendable, WireTag,
+};
+use crate::time::{Instant, Timeout};
 use fake::{DEPTH, Dropped, FakePort, LIMITS, Posted, Tracked, detail};
 
 mod fake;

@@ -8,10 +8,12 @@
 //! * [`mailbox`]: values from one thread to another.
 //! * `Answers` and `Desk`: where completions wait for the tasks that asked for them. The async facade's own.
 //! * [`Door`]: where those wait who found a [`SharedQueue`] owned.
+//! * [`PairedRegisters`]: pairs of registers on hosts without 64-bit stores.
 //! * [`Permits`]: back-pressure, and a line of those who wait.
 //! * [`SharedQueue`]: a queue that several threads enter, one at a time, where a vector has no thread of its own.
 //!
-//! Nothing in here waits: no call blocks or spins for another thread.
+//! Nothing in here waits, with one exception: no call blocks or spins for another thread, but for the two stores of a
+//! [`PairedRegisters`].
 
 #[cfg(any(feature = "tokio", loom, shuttle))]
 #[cfg_attr(not(any(loom, shuttle)), expect(unreachable_pub, reason = "reached by models only"))]
@@ -22,6 +24,7 @@ mod desk;
 mod door;
 mod kick;
 mod mailbox;
+mod pair;
 mod permits;
 mod planted;
 mod primitive;
@@ -41,6 +44,7 @@ pub(crate) use desk::{Claim, Desk, Waiters};
 pub use door::{AtDoor, Door};
 pub use kick::Kick;
 pub use mailbox::{Inbox, Outbox, Unposted, mailbox};
+pub use pair::PairedRegisters;
 pub use permits::{LineFull, Permit, PermitTicket, Permits, Taken};
 #[cfg(feature = "sabotage")]
 pub(crate) use planted::Switch;

@@ -45,6 +45,10 @@ pub enum Planted {
     TakeIsRelaxed,
     /// [`ErasedRing::acknowledge`](super::ErasedRing::acknowledge) is not ordered behind the erase.
     IndexDoesNotWait,
+    /// [`PairedRegisters`](super::PairedRegisters) writes its pair whoever is at his.
+    PairsDoNotWait,
+    /// The next pair is not ordered behind the last one.
+    PairIsRelaxed,
     /// A reader of a ring takes the words of an entry in any order.
     ReaderDoesNotObserve,
 }

@@ -15,6 +15,19 @@ pub(super) use loom::sync::atomic::{AtomicU32, Ordering, fence};
 #[cfg(shuttle)]
 pub(super) use shuttle::sync::atomic::{AtomicU32, Ordering, fence};
 
+/// Lets whoever is to be waited for have the processor: the thread's turn where there is an operating system, or a hint.
+#[cfg(not(any(loom, shuttle)))]
+pub(super) fn yield_turn() {
+    #[cfg(feature = "tokio")]
+    std::thread::yield_now();
+    #[cfg(not(feature = "tokio"))]
+    core::hint::spin_loop();
+}
+#[cfg(loom)]
+pub(super) use loom::thread::yield_now as yield_turn;
+#[cfg(shuttle)]
+pub(super) use shuttle::thread::yield_now as yield_turn;
+
 /// Makes a constructor `const`, so that a `static` can hold the value; loom's atomics belong to one execution of a model
 /// and cannot be made before it.
 macro_rules! const_unless_loom {

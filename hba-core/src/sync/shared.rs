@@ -163,10 +163,7 @@ impl<T> SharedQueue<T> {
         F: FnOnce(&mut T, A) -> (W, V),
     {
         const { assert!(size_of::<F>() == 0, "a turn captures nothing") };
-        let word = self.acquire();
-        if word & OWNED == 0 {
-            return Err(Busy { input });
-        }
+        let Some(word) = self.acquire() else { return Err(Busy { input }) };
         let owned = Owned { queue: self, word };
         // SAFETY: `OWNED` was clear and this call set it, so no other reference to the state exists until `owned` is
         // dropped; the reference ends before that, at the end of this call or of the unwinding.
@@ -206,14 +203,14 @@ impl<T> SharedQueue<T> {
         self.state.into_inner()
     }
 
-    /// The owner word as it is from here on. Not [`OWNED`] if somebody else is in, whom this tells.
+    /// The owner word as it is from here on. `None` if somebody else is in, whom this tells.
     #[inline]
-    fn acquire(&self) -> u32 {
+    fn acquire(&self) -> Option<u32> {
         let mut word = self.owner.load(Ordering::Relaxed);
         if word & (CLOSED | OWNED) == 0 && !is_planted(Planted::EnterLooksThenOwns) {
             let next = word.wrapping_add(EPOCH) | OWNED;
             match self.owner.compare_exchange(word, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return next,
+                Ok(_) => return Some(next),
                 Err(now) => word = now,
             }
         }
@@ -221,7 +218,7 @@ impl<T> SharedQueue<T> {
     }
 
     #[cold]
-    fn acquire_or_tell(&self, mut word: u32) -> u32 {
+    fn acquire_or_tell(&self, mut word: u32) -> Option<u32> {
         // Each round that fails is one in which somebody else came in or went out.
         loop {
             if word & CLOSED != 0 {
@@ -232,18 +229,18 @@ impl<T> SharedQueue<T> {
             let next = if owned { word | KICKED } else { word.wrapping_add(EPOCH) | OWNED };
             if is_planted(Planted::EnterLooksThenOwns) && !owned {
                 self.owner.store(next, Ordering::Release);
-                return next;
+                return Some(next);
             }
             // The owner's leave must see what a refused one did before, as the next owner must see what the last one did.
             match self.owner.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed)
             {
                 Ok(_) if owned => break,
-                Ok(_) => return next,
+                Ok(_) => return Some(next),
                 Err(now) => word = now,
             }
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
-        0
+        None
     }
 }
 

@@ -23,12 +23,14 @@ use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
-use super::config::{Facts, Plan, Port, REPLY_FRAME};
+use super::config::{Facts, Plan, Port};
 use super::control::Mpi1;
 use super::discover::{self, Discover, Next};
 use super::requests::Purpose;
-use super::reset::{self, POLL, Reset};
+use super::reset::{Chip, Reset};
 use crate::handshake::{Handshake, Progress};
+use crate::reply::REPLY_FRAME;
+use crate::reset::{self, POLL};
 use crate::wire::event::{EventNotifyRequest, EventSwitch};
 use crate::wire::ioc::{
     IocFactsReply, IocFactsRequest, IocInitReply, IocInitRequest, MsgVersion, WhoInit,
@@ -94,7 +96,7 @@ impl BringUpMachine {
 
     pub(super) fn begin(&mut self, start: Start) {
         self.start = start;
-        self.phase = Phase::Reset(Reset::new());
+        self.phase = Phase::Reset(Reset::new(Chip));
     }
 }
 

@@ -28,8 +28,9 @@ use super::discover::{self, Discover};
 use super::events;
 use super::queue::index_register;
 use super::requests::Purpose;
-use super::reset::{self, POLL, Reset};
+use super::reset::{Chip, Reset};
 use crate::handshake::{Handshake, Progress};
+use crate::reset::{self, POLL};
 use crate::wire::ioc::{IocFactsRequest, WhoInit};
 use crate::wire::message::{DefaultReply, Function, IocStatus};
 use crate::wire::mpi2::{EventNotifyRequest2, IocCapabilities2, IocFactsReply2, IocInitRequest2};
@@ -90,7 +91,7 @@ impl BringUpMachine {
 
     pub(super) fn begin(&mut self, start: Start) {
         self.start = start;
-        self.phase = Phase::Reset(Reset::new());
+        self.phase = Phase::Reset(Reset::new(Chip::new()));
     }
 }
 

@@ -7,6 +7,7 @@ use hba_core::port::BringUpError;
 use scsi_proto::Cdb;
 
 use super::sgl::{Chains, ElementKind};
+use crate::reply::REPLY_FRAME;
 use crate::wire::mpi2::{IocCapabilities2, IocFactsReply2};
 use crate::wire::sge::MAX_SIMPLE_LENGTH;
 
@@ -24,7 +25,8 @@ pub struct Mpi2Config {
     /// Vectors that the host has for the controller, 1 to 16; the controller may have fewer.
     pub vectors: u8,
     /// Whether [`write64`](hba_core::register::Registers::write64) is one store, or else serialised over all threads that
-    /// use it. Without that and without atomic descriptors there is one vector.
+    /// use it, as [`PairedRegisters`](hba_core::sync::PairedRegisters) does. Without that and without atomic descriptors there is
+    /// one vector, and its queue and Control must be on one thread.
     pub whole_descriptors: bool,
 }
 
@@ -51,8 +53,6 @@ const REQUESTS_MAX: u16 = 30_000;
 /// Bytes of a request frame: the SCSI IO request of 96 bytes and two elements. Chain segments have the same size, which
 /// every controller takes, whatever more it may offer.
 pub(super) const FRAME: usize = 128;
-/// Bytes of a reply frame that are used. The longest reply that matters, IOC facts, has 68.
-pub(super) const REPLY_FRAME: usize = 128;
 /// Bytes of sense data kept for each command.
 pub(super) const SENSE: u8 = 96;
 /// Most reply frames. A controller out of frames waits for one.
@@ -248,6 +248,14 @@ impl Plan {
     /// Whether the post queues are regions of their own.
     pub(super) fn queues_apart(&self) -> bool {
         self.facts.can(IocCapabilities2::RDPQ_ARRAY)
+    }
+
+    /// Which set of post queues a vector's belongs to, where they are regions of their own: a controller holds bits 63:32 once
+    /// for the queues 0 to 7, and so on; later parts, of MPI 2.6, once for 16.
+    ///
+    /// Source: the change "Handle RDPQ DMA allocation in same 4G region" of Linux's `mpt3sas`, 2020.
+    pub(super) const fn queue_set(&self, vector: u8) -> u8 {
+        vector / if self.facts.version >= 0x0206 { 16 } else { 8 }
     }
 
     /// The first SMID of a queue.

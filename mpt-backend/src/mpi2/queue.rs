@@ -449,7 +449,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         if (self.layout.kind() != ElementKind::Ieee) | (target.channel != 0) {
             return None;
         }
-        let mut words = self.frames.record_mut::<28>(name.tag.0.into());
+        let mut words = self.frames.get_record::<28>(name.tag.0.into())?;
         Header { command, cdb, dev_handle: target.id, chain_offset: 0 }.write(&mut words);
         words
             .put::<15>(self.controls[control_place(command.transfer.direction, command.attribute)]);

@@ -17,6 +17,9 @@ const RDPQ_ARRAY_MODE: u8 = 0x01;
 const COREDUMP_ENABLE: u16 = 0x0002;
 /// Bytes of an entry of that array.
 const RDPQ_ENTRY: u64 = 16;
+/// Reply post queues of an array that share an upper address half: 0 to 7, 8 to 15. Source: what Linux's `mpt3sas` keeps to since
+/// 2020, for this generation and, with 16, for the next.
+const RDPQ_SET: u64 = 8;
 /// Alignment of pools and queues, in bytes.
 const POOL_ALIGN: u32 = 16;
 /// Entries of queues come in multiples of this.
@@ -109,13 +112,19 @@ impl Mpi2Controller {
             return Ok(bases.map(|base| PostQueue::new(base, depth)).collect());
         }
         pool("the array of reply post queues", base, vectors * RDPQ_ENTRY)?;
-        let queue = |vector| {
+        let address = |vector| {
             let entry = BusAddr::new(base + vector * RDPQ_ENTRY);
             let what = "the array of reply post queues";
-            let memory = |fault| Violation::Memory { what, fault };
-            let base = self.memory.read_u64(entry).map_err(memory)?;
-            pool("a reply post queue", base, len)?;
-            Ok(PostQueue::new(BusAddr::new(base), depth))
+            self.memory.read_u64(entry).map_err(|fault| Violation::Memory { what, fault })
+        };
+        let queue = |vector| {
+            let base = BusAddr::new(address(vector)?);
+            pool("a reply post queue", base.raw(), len)?;
+            let first = BusAddr::new(address(vector / RDPQ_SET * RDPQ_SET)?);
+            if base.high() != first.high() {
+                return Err(Violation::SetApart { vector: vector as u8, address: base, first });
+            }
+            Ok(PostQueue::new(base, depth))
         };
         (0..vectors).map(queue).collect()
     }

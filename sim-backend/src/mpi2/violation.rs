@@ -88,6 +88,15 @@ pub enum Violation {
         /// Its length in bytes.
         len: u64,
     },
+    /// A reply post queue of an array has another upper address half than the first of its set of eight.
+    SetApart {
+        /// Its vector.
+        vector: u8,
+        /// Its address.
+        address: BusAddr,
+        /// That of the first of the set.
+        first: BusAddr,
+    },
     /// An address that is not aligned as it must be.
     Misaligned {
         /// What lies there.
@@ -212,6 +221,7 @@ impl Violation {
             Self::Vector { .. } => 0x510a,
             Self::Crosses4G { .. } => 0x510b,
             Self::Misaligned { .. } => 0x510c,
+            Self::SetApart { .. } => 0x5116,
             Self::Memory { .. } => 0x510d,
             Self::FreeIndex { .. } => 0x510e,
             Self::FrameTwice { .. } => 0x510f,
@@ -299,6 +309,11 @@ impl fmt::Display for Violation {
             Self::Crosses4G { what, address, len } => {
                 write!(f, "{what}, {len} bytes at {address}, crosses a 4 GiB line")
             }
+            Self::SetApart { vector, address, first } => write!(
+                f,
+                "the reply post queue of vector {vector} at {address} is in another 4 GiB than the first of its set of 8, \
+                 at {first}"
+            ),
             Self::Misaligned { what, address, align } => {
                 write!(f, "{what} at {address} is not aligned to {align} bytes")
             }

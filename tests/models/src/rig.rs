@@ -241,7 +241,9 @@ impl<const BITS: u32> Rig<BITS> {
         let mut control = Control::new(port, RecoveryConfig::default(), NOW);
         let _ = control.step(NOW, &mut NoRegisters);
         let provided = control.provide_memory(Vec::new()).expect("no memory is needed");
-        let Provided::Queues(ports) = provided else { panic!("no memory can be in the wrong 4 GiB") };
+        let Provided::Queues(ports) = provided else {
+            panic!("no memory can be in the wrong 4 GiB")
+        };
         let timeouts = ClassTimeouts::default();
         let queue = |(port, n)| IoQueue::new(port, Vector(n), &limits, timeouts);
         let queues = ports.into_iter().zip(0..).map(queue).collect();

@@ -41,6 +41,11 @@ fn caught(scenario: &Scenario, twin: &str, says: &str) {
 }
 
 #[test]
+fn a_register_pair_has_no_other_between_its_halves() {
+    explored("pairs");
+}
+
+#[test]
 fn l01_a_completion_that_enters_its_own_queue_is_refused_and_its_work_done() {
     explored("l01");
 }

@@ -66,6 +66,13 @@ fn every_scenario_with_five_vectors() {
     }
 }
 
+/// Under loom there are two.
+#[test]
+fn register_pairs_of_five_threads() {
+    let run = find("pairs").expect("it is there").run;
+    told("pairs", SCHEDULES, || shuttle::check_random(move || run(5, ""), SCHEDULES));
+}
+
 fn report(twin: &'static str) {
     let run = find("report").expect("it is there").run;
     shuttle::check_random(move || run(5, twin), SCHEDULES_OF_A_SCENARIO);

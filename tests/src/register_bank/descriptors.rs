@@ -205,18 +205,29 @@ impl DescriptorBank {
 
     /// Writes a descriptor over the one `back` entries before the next, without posting anything: 0 is the next itself.
     pub fn rewrite(&mut self, back: u32, low: u32, high: u32) {
-        let Ring { base, len, at } = self.post;
-        let at = (at + len - 8 * back) % len;
-        self.memory.store(base + at, low);
-        self.memory.store(base + at + 4, high);
+        let at = self.entry_address(back);
+        self.memory.store(at, low);
+        self.memory.store(at + 4, high);
     }
 
     /// The entry `back` entries before the next.
     #[must_use]
     pub fn entry(&self, back: u32) -> (u32, u32) {
+        let at = self.entry_address(back);
+        (self.memory.load(at), self.memory.load(at + 4))
+    }
+
+    /// Where the entry `back` entries before the next is.
+    #[must_use]
+    pub const fn entry_address(&self, back: u32) -> u32 {
         let Ring { base, len, at } = self.post;
-        let at = (at + len - 8 * back) % len;
-        (self.memory.load(base + at), self.memory.load(base + at + 4))
+        base + (at + len - 8 * back) % len
+    }
+
+    /// The memory that driver and controller share.
+    #[must_use]
+    pub const fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Reply frames that are the controller's and in no reply.

@@ -15,8 +15,8 @@ struct Pair([AtomicU32; 2]);
 
 /// Words of memory from bus address [`Self::BASE`] on. Clones share them.
 ///
-/// The driver reaches the words through the [`DmaRegion`]s, the controller through [`Self::load`] and [`Self::store`];
-/// both run on one thread.
+/// The driver reaches the words through the [`DmaRegion`]s, the controller through [`Self::load`] and [`Self::store`], on
+/// the same thread or, as a device does, at the same time.
 #[derive(Clone, Debug)]
 pub struct Memory {
     pairs: Arc<[Pair]>,
@@ -39,8 +39,8 @@ impl Memory {
         let pairs = &self.pairs[offset / 8..(offset + len) / 8];
         let base = NonNull::from(pairs).cast();
         let bus = BusAddr::new(u64::from(Self::BASE) + offset as u64);
-        // SAFETY: the words are atomic, so writes behind a shared reference are allowed; they are aligned, live as long
-        // as the owner below, and the fake controller that shares them runs on the same thread.
+        // SAFETY: the words are atomic, so writes behind a shared reference are allowed; they are aligned and live as long
+        // as the owner below. The region's accesses are volatile, made for memory that changes under them.
         let region = unsafe { DmaRegion::from_raw_parts(base, pairs.len() * 8, bus) };
         region.with_owner(Arc::new(self.clone()))
     }

@@ -6,7 +6,7 @@ use hba_core::port::BadReply;
 use mpt_backend::wire::message::IocStatus;
 use scsi_proto::Status;
 
-use crate::scene::{CONTEXT, LEN, Scene, address_word, done, scsi_io, underrun};
+use crate::scene::{CONTEXT, DEPTH, LEN, Scene, address_word, done, scsi_io, underrun};
 
 fn bad_reply() -> Outcome {
     Outcome::Failed(Failure::BadReply)
@@ -119,9 +119,9 @@ fn f056_function_mismatch_mpi1() {
     }
 }
 
-/// One copy is made and judged; the frame may change as it likes from then on, until it is given back.
+/// Once a frame is copied it may change as it likes, until it is given back.
 #[test]
-fn f057_frame_rewritten_mpi1() {
+fn f057_a_frame_that_was_taken_is_left_alone_mpi1() {
     let mut scene = Scene::new();
     let (first, second) = (scene.read(1), scene.read(2));
     let frame = scene.reply(first, &underrun(512));
@@ -251,7 +251,7 @@ fn f069_protection_error_mpi1() {
 fn a_reply_to_control_that_is_late_is_told_and_no_more() {
     let mut scene = Scene::new();
     // The first fetch was answered long ago.
-    let fetch = u32::from(crate::scene::DEPTH) | 1 << 10;
+    let fetch = u32::from(DEPTH) | 1 << 10;
     scene.bank.post_word(fetch);
     assert_eq!(scene.poll(), []);
     let bad = ControlEvent::BadReply(BadReply::UnknownTag { raw: fetch });

@@ -2,6 +2,8 @@
 //! used unchecked, no command ends twice, and what cannot be explained ends in a reset.
 
 mod frames;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod rewritten;
 mod scene;
 mod sense;
 mod words;

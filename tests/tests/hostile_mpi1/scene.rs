@@ -17,6 +17,8 @@ use scsi_proto::{Cdb, Lba, Lun, Status};
 pub(crate) const LEN: u32 = 4096;
 /// Commands outstanding at most: indices of contexts from here on are Control's.
 pub(crate) const DEPTH: u16 = 20;
+/// Completions of one pass.
+pub(crate) const BATCH: usize = 64;
 /// Offset of the message context in requests and replies.
 pub(crate) const CONTEXT: u32 = 8;
 
@@ -34,6 +36,8 @@ pub(crate) struct Scene {
     pub(crate) bank: RegisterBank,
     pub(crate) adapter: BankAdapter<Pages>,
     pub(crate) now: Instant,
+    /// The last poll said that more was posted than it took.
+    pub(crate) more: bool,
     batch: Batch<Pages>,
     page: Pages,
     events: Vec<ControlEvent>,
@@ -47,7 +51,8 @@ impl Scene {
             bank,
             adapter,
             now: Instant::ZERO,
-            batch: Batch::new(64),
+            more: false,
+            batch: Batch::new(BATCH),
             page: Pages::scattered(1),
             events: Vec::new(),
         };
@@ -83,7 +88,7 @@ impl Scene {
 
     /// One poll and what ended in it.
     pub(crate) fn pass(&mut self) -> Vec<End> {
-        let _ = self.adapter.poll(self.now, &mut self.bank, &mut self.batch);
+        self.more = self.adapter.poll(self.now, &mut self.bank, &mut self.batch).more;
         self.events.extend(core::iter::from_fn(|| self.adapter.poll_event()));
         let end = |done: hba_core::queue::Done<'_, Pages>| {
             let Completion { cookie, outcome, residual, .. } = done.completion;

@@ -3,7 +3,7 @@
 use hba_core::port::BadReply;
 use hba_core::queue::Vector;
 
-use crate::{PAGE, Rig, scsi_io};
+use crate::{GOOD, PAGE, Rig, scsi_io};
 
 const ADDRESS: u32 = 1;
 
@@ -31,16 +31,15 @@ fn f052_addr_not_owned_mpi2() {
     assert!(rig.is_reset());
 }
 
-/// One copy is made and judged; the frame may change as it likes from then on, until it is given back.
+/// Once a frame is copied it may change as it likes, until it is given back.
 #[test]
-fn f057_frame_rewritten_mpi2() {
+fn f057_a_frame_that_was_taken_is_left_alone_mpi2() {
     let mut rig = Rig::new();
     let (first, second) = (rig.read(), rig.read());
     let frame = rig.bank.fill_frame(&scsi_io(0x0045_0000, 512, 0));
     rig.bank.forge(ADDRESS | u32::from(first) << 16, frame);
-    // Taken in one look of the port, judged in the next call of the queue: in between the frame changes.
     let (ended, _) = rig.pass();
-    assert_eq!(ended, [(1, crate::GOOD, 512, PAGE - 512, 0)]);
+    assert_eq!(ended, [(1, GOOD, 512, PAGE - 512, 0)]);
     rig.bank.rewrite_frame(frame, &scsi_io(0x0000_0002, 0, 18));
     rig.bank.succeed(second);
     assert_eq!(rig.cookies(), [2]);

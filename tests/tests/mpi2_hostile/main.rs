@@ -4,6 +4,8 @@
 
 mod ends;
 mod frames;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod rewritten;
 mod sense;
 mod vectors;
 mod words;
@@ -36,6 +38,8 @@ struct Rig {
     cookie: u64,
     now: Instant,
     events: Vec<ControlEvent>,
+    /// The last poll said that more was posted than it took.
+    more: bool,
 }
 
 impl Rig {
@@ -59,7 +63,7 @@ impl Rig {
         let (batch, page) = (Batch::new(BATCH), Pages::scattered(1));
         assert_eq!(adapter.queues().len(), usize::from(vectors));
         let (now, events) = (Instant::ZERO, Vec::new());
-        Self { bank, adapter, batch, page, cookie: 0, now, events }
+        Self { bank, adapter, batch, page, cookie: 0, now, events, more: false }
     }
 
     /// Submits a command and returns its SMID.
@@ -86,11 +90,15 @@ impl Rig {
     fn pass(&mut self) -> (Vec<Ended>, bool) {
         let queue = self.adapter.queue_mut(Vector(0)).expect("there is one");
         let more = queue.service(&mut self.batch).more;
+        (self.drain(), more)
+    }
+
+    fn drain(&mut self) -> Vec<Ended> {
         let ended = |done: hba_core::queue::Done<'_, Pages>| {
             let (c, sense) = (done.completion, done.sense.len());
             (c.cookie.0, c.outcome, c.transferred, c.residual, sense)
         };
-        (self.batch.drain().map(ended).collect(), more)
+        self.batch.drain().map(ended).collect()
     }
 
     fn cookies(&mut self) -> Vec<u64> {
@@ -114,9 +122,13 @@ impl Rig {
 
     /// One poll of the whole driver; the cookies of what ended.
     fn poll(&mut self) -> Vec<u64> {
-        let _ = self.adapter.poll(self.now, &mut self.bank, &mut self.batch);
+        self.poll_ended().into_iter().map(|(cookie, ..)| cookie).collect()
+    }
+
+    fn poll_ended(&mut self) -> Vec<Ended> {
+        self.more = self.adapter.poll(self.now, &mut self.bank, &mut self.batch).more;
         self.events.extend(core::iter::from_fn(|| self.adapter.poll_event()));
-        self.batch.drain().map(|done| done.completion.cookie.0).collect()
+        self.drain()
     }
 
     /// Polls while time passes, in steps that a watchdog would take.

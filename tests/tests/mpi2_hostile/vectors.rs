@@ -1,16 +1,16 @@
 //! What only a controller with several vectors can do wrong.
 
-use hba_core::command::Transfer;
+use hba_core::command::{Failure, Outcome, Transfer};
 use hba_core::control::ControlEvent;
 use hba_core::port::BadReply;
 use hba_core::queue::IoQueue;
 
-use crate::{PAGE, Rig, scsi_io};
+use crate::{GOOD, PAGE, Rig, scsi_io};
 
 const ADDRESS: u32 = 1;
 
 impl Rig {
-    fn read_on(&mut self, vector: u16) -> u16 {
+    pub(crate) fn read_on(&mut self, vector: u16) -> u16 {
         self.submit_on(vector, Transfer::from_device(PAGE))
     }
 
@@ -21,7 +21,7 @@ impl Rig {
     }
 
     /// Polls until nothing new comes; the cookies of what ended.
-    fn settle(&mut self) -> Vec<u64> {
+    pub(crate) fn settle(&mut self) -> Vec<u64> {
         (0..6).flat_map(|_| self.poll()).collect()
     }
 }
@@ -63,15 +63,8 @@ fn f034_wrong_queue_reply_mpi2() {
     let smid = rig.read_on(1);
     let free = rig.bank.frames_free();
     rig.bank.reply(smid, &scsi_io(0x0045_0000, 512, 0));
-    let mut ended = Vec::new();
-    for _ in 0..6 {
-        let _ = rig.adapter.poll(rig.now, &mut rig.bank, &mut rig.batch);
-        ended.extend(rig.batch.drain().map(|done| {
-            let c = done.completion;
-            (c.cookie.0, c.transferred, c.residual)
-        }));
-    }
-    assert_eq!(ended, [(1, 512, PAGE - 512)], "with what the frame says");
+    let ended: Vec<_> = (0..6).flat_map(|_| rig.poll_ended()).collect();
+    assert_eq!(ended, [(1, GOOD, 512, PAGE - 512, 0)], "with what the frame says");
     assert_eq!(rig.detours(), [(0, 0), (0, 1)]);
     assert_eq!(rig.bank.frames_free(), free, "the frame went back");
     rig.assert_well();
@@ -83,7 +76,8 @@ fn f034_wrong_queue_bad_frame_mpi2() {
     let mut rig = Rig::with_vectors(2);
     let smid = rig.read_on(1);
     rig.bank.forge(ADDRESS | u32::from(smid) << 16, 0x80);
-    let _ = rig.poll();
+    let ended: Vec<_> = (0..3).flat_map(|_| rig.poll_ended()).collect();
+    assert_eq!(ended, [(1, Outcome::Failed(Failure::BadReply), 0, PAGE, 0)]);
     assert!(rig.is_reset());
 }
 

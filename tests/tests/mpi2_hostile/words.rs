@@ -4,9 +4,10 @@ use core::time::Duration;
 
 use hba_core::control::{ControlEvent, Rung};
 use hba_core::port::QueuePort;
+use hba_core::queue::Vector;
 use mpt_backend::mpi2::Mpi2Queue;
 
-use crate::{BATCH, DEPTH, Rig};
+use crate::{BATCH, DEPTH, PAGE, Rig, scsi_io};
 
 #[test]
 fn f026_tag_zero_resets_mpi2() {
@@ -86,31 +87,61 @@ fn f041_all_zero_queue_mpi2() {
     assert!(rig.is_reset());
 }
 
+/// A controller that posts as fast as the driver takes: a pass has an end and says that there is more, the other vector and
+/// Control have their turn all the same, and what lies behind the feed is found. When it pauses the controller is reset.
 #[test]
 fn f043_endless_feed_mpi2() {
-    let mut rig = Rig::new();
-    let smid = rig.read();
-    rig.bank.succeed(smid);
-    assert_eq!(rig.cookies(), [1]);
-    for pass in 1..4 {
-        for _ in 0..3 * BATCH {
-            rig.bank.succeed(smid);
-        }
-        let (ended, more) = rig.pass();
-        assert!(ended.is_empty() && more, "a pass has an end, and says that there is more");
-        assert_eq!(rig.counted(), (pass * BATCH as u64, 0));
+    let mut rig = Rig::with_vectors(2);
+    let stale = rig.read();
+    rig.bank.succeed(stale);
+    assert_eq!(rig.poll(), [1]);
+    let (_lost, behind) = (rig.read(), rig.read());
+    let feed = |rig: &mut Rig, words| (0..words).for_each(|_| rig.bank.succeed(stale));
+    feed(&mut rig, 2 * BATCH);
+    rig.bank.succeed(behind);
+    for others in [[4].as_slice(), &[5], &[3, 6]] {
+        let other = rig.read_on(1);
+        rig.bank.forge_on(1, u32::from(other) << 16, 0);
+        let before = rig.counted().0;
+        let mut ended = rig.poll();
+        ended.sort_unstable();
+        assert_eq!(ended, others);
+        assert!(rig.more, "{:?}", rig.events);
+        let taken = rig.counted().0 - before;
+        assert!(taken <= BATCH as u64, "a pass has an end: {taken}");
+        feed(&mut rig, BATCH);
+        rig.now = rig.now + Duration::from_millis(300);
     }
+    let abort = rig.bank.take_request().expect("the deadline was seen");
+    assert_eq!(rig.bank.function(abort), 1);
+    for _ in 0..rig.bank.post_entries() as usize / BATCH {
+        feed(&mut rig, BATCH);
+        assert!(rig.poll().is_empty());
+    }
+    assert!(rig.settle().is_empty());
+    assert!(rig.is_reset(), "half a lap that nobody waited for");
 }
 
+/// The whole frame is the controller's to scribble on, the place of the sense data included: the driver goes by its own
+/// record, and writes the frame anew for the next command.
 #[test]
 fn f048_f049_the_request_frame_is_never_read_back_mpi2() {
     let mut rig = Rig::new();
     let (first, second) = (rig.read(), rig.read());
+    rig.bank.write_sense(first, &[0x70, 0, 3, 0]);
     for word in 0..32 {
         rig.bank.overwrite(first, word, 0xff00_0000 | u32::from(second) << 8);
     }
-    rig.bank.succeed(first);
-    assert_eq!(rig.cookies(), [1]);
+    rig.bank.reply(first, &scsi_io(0x0000_0102, PAGE, 4));
+    let queue = rig.adapter.queue_mut(Vector(0)).expect("there is one");
+    let _ = queue.service(&mut rig.batch);
+    let told = rig.batch.drain().map(|done| (done.completion.cookie.0, done.sense.to_vec()));
+    assert_eq!(told.collect::<Vec<_>>(), [(1, vec![0x70, 0, 3, 0])]);
+    for _ in 0..DEPTH - 2 {
+        assert_ne!(rig.read(), first);
+    }
+    assert_eq!(rig.read(), first, "the slot again");
+    assert_eq!(rig.bank.function(first), 0, "SCSI IO");
 }
 
 /// The wire has no room for a generation, so none is asked for; a command in doubt keeps its slot instead.
@@ -160,7 +191,7 @@ fn f039_unused_then_filled_mpi2() {
 
 /// An entry that was taken is not looked at again before the next lap, whatever is written there.
 #[test]
-fn f040_changes_after_read_mpi2() {
+fn f040_an_entry_that_was_taken_is_left_alone_mpi2() {
     let mut rig = Rig::new();
     let smids = [rig.read(), rig.read()].map(u32::from);
     rig.bank.forge(smids[0] << 16, 0);
@@ -170,6 +201,32 @@ fn f040_changes_after_read_mpi2() {
     assert_eq!(rig.counted(), (0, 0));
     rig.bank.forge(smids[1] << 16, 0);
     assert_eq!(rig.cookies(), [2]);
+}
+
+/// Two laps by the rules leave nothing behind. Then the controller posts the last lap once more: no command ends by it, and a
+/// controller that posts so much that nobody waits for is not trusted any more.
+#[test]
+fn f042_stale_wrap_resets_mpi2() {
+    let mut rig = Rig::new();
+    let entries = rig.bank.post_entries();
+    let mut words = Vec::new();
+    for count in 0..2 * entries {
+        assert_eq!(rig.bank.entry(0), (u32::MAX, u32::MAX), "erased since the last lap");
+        let smid = rig.read();
+        rig.bank.succeed(smid);
+        assert_eq!(rig.poll(), [u64::from(count) + 1]);
+        words.push(smid);
+    }
+    assert_eq!(rig.counted(), (0, 0));
+    let outstanding = rig.read();
+    let lap = words.into_iter().filter(|smid| *smid != outstanding);
+    for (count, smid) in (1..=u64::from(entries / 2)).zip(lap) {
+        assert!(rig.adapter.queues()[0].is_open(), "{count} entries are borne");
+        rig.bank.succeed(smid);
+        assert!(rig.cookies().is_empty());
+        assert_eq!(rig.counted(), (count, 0));
+    }
+    assert!(rig.is_reset(), "{:?}", rig.events);
 }
 
 /// More entries than the ring holds, over those that the driver has not read: what is left of them ends each command once,
@@ -186,6 +243,24 @@ fn f044_overrun_ring_mpi2() {
     assert_eq!(rig.counted(), (u64::from(entries) - 1, 0));
     assert_eq!(rig.adapter.outstanding(), 1, "it waits for the reset");
     assert!(rig.is_reset(), "{:?}", rig.events);
+}
+
+/// A hole in the queue blocks what is behind it; the deadline of a command finds it.
+#[test]
+fn f045_skip_entry_is_found_by_a_deadline_mpi2() {
+    let mut rig = Rig::new();
+    let (lost, behind) = (rig.read(), rig.read());
+    rig.bank.succeed(lost);
+    rig.bank.rewrite(1, u32::MAX, u32::MAX);
+    rig.bank.succeed(behind);
+    assert!(rig.wait(Duration::from_millis(400)).is_empty());
+    assert!(!rig.more && rig.events.is_empty(), "{:?}", rig.events);
+    assert!(rig.wait(Duration::from_millis(200)).is_empty());
+    let recovering = |e: &ControlEvent| matches!(e, ControlEvent::Recovering(_, Rung::Abort));
+    assert!(rig.events.iter().any(recovering), "{:?}", rig.events);
+    // What fills the hole after all ends both.
+    rig.bank.rewrite(2, u32::from(lost) << 16, 0);
+    assert_eq!(rig.poll(), [1, 2]);
 }
 
 #[test]

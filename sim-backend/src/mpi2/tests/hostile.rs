@@ -77,7 +77,7 @@ fn start() -> impl Strategy<Value = Deed> {
             .iter_mut()
             .filter(|(index, _)| *index == 0)
             .for_each(|(_, word)| *word = 0x0200_0004);
-        Deed::Start(Start { vectors, rdpq, patches })
+        Deed::Start(Start { vectors, rdpq, patches, ..Start::default() })
     })
 }
 

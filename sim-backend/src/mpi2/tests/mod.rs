@@ -87,13 +87,15 @@ impl Reply {
 struct Start {
     vectors: u8,
     rdpq: bool,
+    /// The 4 GiB of each queue of an array; all in that of the rest where this is empty.
+    halves: Vec<u64>,
     /// Dwords of the message that are changed: index and value.
     patches: Vec<(usize, u32)>,
 }
 
 impl Default for Start {
     fn default() -> Self {
-        Self { vectors: 1, rdpq: false, patches: Vec::new() }
+        Self { vectors: 1, rdpq: false, halves: Vec::new(), patches: Vec::new() }
     }
 }
 
@@ -176,8 +178,13 @@ impl Host {
         all.fill(0, queue * vectors, 0xff);
         let mut post_base = all.bus();
         self.posts = if start.rdpq {
-            let queues = (0..vectors).map(|_| memory.allocate(queue, 64).unwrap());
-            let mut queues = queues.collect::<Vec<_>>();
+            let place = |vector| {
+                if let Some(half) = start.halves.get(vector) {
+                    memory.seek(BusAddr::new(half << 32));
+                }
+                memory.allocate(queue, 64).unwrap()
+            };
+            let mut queues = (0..vectors).map(place).collect::<Vec<_>>();
             let mut array = memory.allocate(vectors * 16, 64).unwrap();
             for (vector, queue_region) in queues.iter_mut().enumerate() {
                 queue_region.fill(0, queue, 0xff);

@@ -1,7 +1,7 @@
 //! One reply post queue for each vector, and their messages.
 
 use super::*;
-use crate::mpi2::registers::{ATOMIC_REQUEST_POST, SUPPLEMENTAL_POST_INDEX};
+use crate::mpi2::registers::{ATOMIC_REQUEST_POST, DOORBELL, SUPPLEMENTAL_POST_INDEX};
 
 #[test]
 fn every_reply_goes_to_the_vector_of_its_request() {
@@ -19,6 +19,36 @@ fn every_reply_goes_to_the_vector_of_its_request() {
         }
         assert_eq!(host.complaints(), [""; 0]);
         assert!(!host.machine.interrupt_level());
+    }
+}
+
+#[test]
+fn sets_of_eight_queues_lie_apart_and_their_queues_do_not() {
+    let start = |halves: [u64; 16]| Start {
+        vectors: 16,
+        rdpq: true,
+        halves: halves.to_vec(),
+        ..Start::default()
+    };
+    let sets = |vector| 0x15 + vector as u64 / 8;
+    let mut host = Host::started_with(Personality::sas3008(), &start(core::array::from_fn(sets)));
+    for vector in 0..16 {
+        host.post_io_on(vector, 20 + u16::from(vector), DISK, &TEST_UNIT_READY, 0, &[]);
+    }
+    assert_eq!(host.drain().len(), 16);
+    assert_eq!(host.complaints(), [""; 0]);
+    // One of a set elsewhere, whichever.
+    for alone in [1, 7, 9, 15] {
+        let mut host = Host::new(Personality::sas3008());
+        let halves = core::array::from_fn(|at| if at == alone { 0x33 } else { sets(at) });
+        host.init(&start(halves));
+        assert_eq!(host.read(DOORBELL) >> 28, 1, "READY still");
+        let first = 0x15 + alone / 8;
+        let complaint = format!(
+            "the reply post queue of vector {alone} at 0x3300000000 is in another 4 GiB than the first of its set of 8, \
+             at 0x{first:x}00000000"
+        );
+        assert_eq!(host.complaints(), [complaint]);
     }
 }
 

@@ -4,6 +4,7 @@ mod answers;
 mod entry;
 mod interrupts;
 mod lines;
+mod registers;
 mod resets;
 mod rings;
 
@@ -16,6 +17,7 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         interrupts::SCENARIOS,
         answers::SCENARIOS,
         lines::SCENARIOS,
+        registers::SCENARIOS,
         resets::SCENARIOS,
         rings::SCENARIOS,
         crate::dispatch::SCENARIOS,
