@@ -53,9 +53,12 @@
 
 extern crate alloc;
 
+mod events;
 mod handshake;
 pub mod mpi1;
 pub mod mpi2;
+mod reply;
 mod reset;
 mod status;
+mod tasks;
 pub mod wire;

@@ -23,12 +23,13 @@ use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
-use super::config::{Facts, Plan, Port, REPLY_FRAME};
+use super::config::{Facts, Plan, Port};
 use super::control::Mpi1;
 use super::discover::{self, Discover, Next};
 use super::requests::Purpose;
 use super::reset::{Chip, Reset};
 use crate::handshake::{Handshake, Progress};
+use crate::reply::REPLY_FRAME;
 use crate::reset::{self, POLL};
 use crate::wire::event::{EventNotifyRequest, EventSwitch};
 use crate::wire::ioc::{

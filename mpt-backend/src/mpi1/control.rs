@@ -15,12 +15,13 @@ use hba_core::register::{ALL_ONES, RegOffset, Registers};
 use hba_core::time::Instant;
 
 use super::bring_up::BringUpMachine;
-use super::config::{CONTROL_REQUESTS, Mpi1Config, Plan, REPLY_FRAME};
-use super::events::Acknowledgements;
+use super::config::{CONTROL_REQUESTS, Mpi1Config, Plan};
 use super::fifo::ReplyFifo;
 use super::queue::{Mpi1Queue, QueueMemory, SENSE_STRIDE};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
+use crate::events::Acknowledgements;
 use crate::handshake::{self, Handshake};
+use crate::reply::REPLY_FRAME;
 use crate::reset::POLL;
 use crate::wire::registers::{
     DOORBELL, Doorbell, INT_MASK, INT_STATUS, IntMask, IntStatus, IocState,

@@ -18,14 +18,16 @@ use hba_core::time::Instant;
 use zerocopy::IntoBytes;
 
 use super::bring_up::BringUpMachine;
-use super::config::{CONTROL_REQUESTS, FRAME, Mpi2Config, Plan, REPLY_FRAME};
+use super::config::{CONTROL_REQUESTS, FRAME, Mpi2Config, Plan};
 use super::discover::{self, Arrivals, Discover, Next};
-use super::events::{Acknowledgements, Departures};
+use super::events::Departures;
 use super::note::Note;
 use super::queue::{ENTRY, Mpi2Queue, NONSENSE, QueueMemory, SENSE_STRIDE, SUCCESS, end_of};
 use super::replies::{FreeQueue, ReplyCopy, ReplyWindow};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
 use super::tasks::Sent;
+use crate::events::Acknowledgements;
+use crate::reply::REPLY_FRAME;
 use crate::reset::POLL;
 use crate::wire::mpi2::{HostInterruptMask, IocCapabilities2, RdpqEntry};
 use crate::wire::registers::{DOORBELL, Doorbell, INT_MASK, INT_STATUS, IntStatus, IocState};
