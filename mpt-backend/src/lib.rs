@@ -55,8 +55,10 @@ extern crate alloc;
 
 mod events;
 mod handshake;
+mod ioc;
 pub mod mpi1;
 pub mod mpi2;
+mod pages;
 mod reply;
 mod reset;
 mod status;
