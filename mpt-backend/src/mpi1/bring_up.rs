@@ -353,7 +353,7 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         }
         let devices = port.max_devices.clamp(1, 256);
         for id in (0..devices).filter(|id| *id != port.initiator_id) {
-            let target = TargetInfo { id: TargetId::new(id), port_name: 0 };
+            let target = TargetInfo::device(TargetId::new(id), 0);
             self.events.push_back(PortEvent::TargetArrived(target));
         }
         Phase::Ready
