@@ -1,6 +1,7 @@
 //! What a backend implements: the data path of one vector and the control path of one adapter.
 
 mod control;
+mod forward;
 mod memory;
 mod reply;
 mod task;
