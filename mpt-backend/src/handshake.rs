@@ -18,6 +18,7 @@ use hba_core::register::{ALL_ONES, RegOffset, Registers};
 use hba_core::time::Instant;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
+use crate::bring_up::{POLL, Progress};
 use crate::wire::ioc::IocFactsRequest;
 use crate::wire::message::{DefaultReply, Function, IocStatus};
 use crate::wire::port::PortFactsRequest;
@@ -62,17 +63,6 @@ enum Phase {
     AwaitReply,
     AwaitEnd,
     Done,
-}
-
-/// How far a handshake has come.
-#[derive(Debug)]
-pub(crate) enum Progress {
-    /// Call again.
-    Wait,
-    /// The reply is in; see [`Handshake::reply`].
-    Done,
-    Gone,
-    Failed(BringUpError),
 }
 
 impl Handshake {
@@ -151,7 +141,7 @@ impl Handshake {
             }
             match self.advance(IntStatus(word), now, registers) {
                 Ok(true) => {}
-                Ok(false) if now < self.deadline => return Progress::Wait,
+                Ok(false) if now < self.deadline => return Progress::Wait(now + POLL),
                 Ok(false) => {
                     let state = registers.read32(RegOffset(DOORBELL));
                     if state == ALL_ONES {
@@ -163,7 +153,7 @@ impl Handshake {
                 Err(error) => return Progress::Failed(error),
             }
         }
-        Progress::Wait
+        Progress::Wait(now + POLL)
     }
 
     fn start(&mut self, now: Instant, registers: &mut dyn Registers) {

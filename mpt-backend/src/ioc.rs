@@ -6,6 +6,7 @@ use hba_core::port::{BringUpError, Polled};
 use hba_core::register::{ALL_ONES, RegOffset, Registers};
 use hba_core::time::Instant;
 
+use crate::bring_up::{POLL, Progress};
 use crate::wire::registers::{DOORBELL, Doorbell, INT_MASK, INT_STATUS, IntStatus, IocState};
 
 /// How often the state register is looked at while nothing else happens.
@@ -48,33 +49,27 @@ impl Watch {
     }
 }
 
-/// What the state register says to someone who waits for OPERATIONAL after IOC init.
-#[derive(Debug)]
-pub(crate) enum Initialised {
-    Operational,
-    Wait,
-    Gone,
-    Failed(BringUpError),
-}
-
-impl Initialised {
-    pub(crate) fn look(deadline: Instant, now: Instant, registers: &mut dyn Registers) -> Self {
-        let doorbell = Doorbell(registers.read32(RegOffset(DOORBELL)));
-        if doorbell.is_all_ones() {
-            return Self::Gone;
-        }
-        if let Some(code) = doorbell.fault_code() {
-            return Self::Failed(BringUpError::Fault { code });
-        }
-        if doorbell.ioc_state() == IocState::OPERATIONAL {
-            return Self::Operational;
-        }
-        if now < deadline {
-            return Self::Wait;
-        }
-        let step = "IOC init to operational";
-        Self::Failed(BringUpError::Deadline { step, state: doorbell.0 })
+/// Whether the controller is OPERATIONAL, which IOC init makes it until `deadline`.
+pub(crate) fn await_operational(
+    deadline: Instant,
+    now: Instant,
+    registers: &mut dyn Registers,
+) -> Progress {
+    let doorbell = Doorbell(registers.read32(RegOffset(DOORBELL)));
+    if doorbell.is_all_ones() {
+        return Progress::Gone;
     }
+    if let Some(code) = doorbell.fault_code() {
+        return Progress::Failed(BringUpError::Fault { code });
+    }
+    if doorbell.ioc_state() == IocState::OPERATIONAL {
+        return Progress::Done;
+    }
+    if now < deadline {
+        return Progress::Wait(now + POLL);
+    }
+    let step = "IOC init to operational";
+    Progress::Failed(BringUpError::Deadline { step, state: doorbell.0 })
 }
 
 /// The interrupt of replies. That of the doorbell stays masked: handshakes are polled.

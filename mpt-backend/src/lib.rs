@@ -53,6 +53,7 @@
 
 extern crate alloc;
 
+mod bring_up;
 mod events;
 mod handshake;
 mod ioc;

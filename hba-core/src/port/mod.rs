@@ -6,7 +6,9 @@ mod memory;
 mod reply;
 mod task;
 
-pub use control::{BringUp, BringUpError, ControlPort, Polled, PortEvent, Start, TargetInfo};
+pub use control::{
+    BringUp, BringUpError, ControlPort, Polled, PortEvent, Start, TargetInfo, TargetKind,
+};
 pub use memory::{MemoryFault, MemoryPlan, RegionPlan, check_memory};
 pub use reply::{
     BadReply, Delivery, Detail, Disowned, Glance, Message, Misrouted, Reply, Transferred, Unclaimed,

@@ -28,10 +28,10 @@ use super::control::Mpi1;
 use super::discover::{self, Discover, Next};
 use super::requests::Purpose;
 use super::reset::{Chip, Reset};
-use crate::handshake::{self, Handshake, Progress};
-use crate::ioc::Initialised;
+use crate::bring_up::{self, POLL, Progress};
+use crate::handshake::{self, Handshake};
+use crate::ioc;
 use crate::reply::REPLY_FRAME;
-use crate::reset::{self, POLL};
 use crate::wire::event::{EventNotifyRequest, EventSwitch};
 use crate::wire::ioc::{
     IocFactsReply, IocFactsRequest, IocInitReply, IocInitRequest, MsgVersion, WhoInit,
@@ -78,13 +78,7 @@ enum Phase {
     Failed(BringUpError),
 }
 
-/// What one turn of the machine came to.
-#[expect(clippy::large_enum_variant, reason = "a phase is moved once, and lives in the machine")]
-enum Turn {
-    /// Go on at once.
-    Enter(Phase),
-    Return(BringUp),
-}
+type Turn = bring_up::Turn<Phase>;
 
 impl BringUpMachine {
     pub(super) fn new() -> Self {
@@ -113,24 +107,20 @@ impl<F, S: DmaSync> Mpi1<F, S> {
 
     fn turn(&mut self, now: Instant, registers: &mut dyn Registers) -> Turn {
         match &mut self.machine.phase {
-            Phase::Reset(reset) => match reset.poll(now, registers) {
-                reset::Progress::Wait(at) => Turn::Return(BringUp::Wait(at)),
-                reset::Progress::Gone => Turn::Return(BringUp::Gone),
-                reset::Progress::Failed(error) => Turn::Enter(Phase::Failed(error)),
-                reset::Progress::Ready if self.machine.start == Start::Shutdown => {
-                    Turn::Enter(Phase::Ready)
-                }
-                reset::Progress::Ready => Turn::Enter(Phase::Facts(handshake::ask_facts())),
+            Phase::Reset(reset) => match reset.poll(now, registers).unfinished(Phase::Failed) {
+                Some(turn) => turn,
+                None if self.machine.start == Start::Shutdown => Turn::Enter(Phase::Ready),
+                None => Turn::Enter(Phase::Facts(handshake::ask_facts())),
             },
             Phase::Facts(handshake)
             | Phase::PortFacts(handshake)
             | Phase::Init(handshake)
             | Phase::PortEnable(handshake)
             | Phase::Events(handshake) => match handshake.poll(now, registers) {
-                Progress::Wait => Turn::Return(self.wait(now)),
-                Progress::Gone => Turn::Return(BringUp::Gone),
-                Progress::Failed(error) => Turn::Enter(Phase::Failed(error)),
-                Progress::Done => self.handshake_done(now, registers),
+                Progress::Wait(at) => Turn::Return(self.wait(at)),
+                ended => ended
+                    .unfinished(Phase::Failed)
+                    .unwrap_or_else(|| self.handshake_done(now, registers)),
             },
             Phase::Memory if self.memory.is_none() => Turn::Return(BringUp::NeedMemory),
             Phase::Memory => self.initialise(registers),
@@ -148,10 +138,10 @@ impl<F, S: DmaSync> Mpi1<F, S> {
     }
 
     /// Before memory there is nothing to serve; after it, replies may come.
-    fn wait(&self, now: Instant) -> BringUp {
+    fn wait(&self, at: Instant) -> BringUp {
         match self.machine.phase {
-            Phase::PortEnable(_) | Phase::Events(_) => BringUp::Serving(now + POLL),
-            _ => BringUp::Wait(now + POLL),
+            Phase::PortEnable(_) | Phase::Events(_) => BringUp::Serving(at),
+            _ => BringUp::Wait(at),
         }
     }
 
@@ -233,15 +223,12 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         now: Instant,
         registers: &mut dyn Registers,
     ) -> Turn {
-        match Initialised::look(deadline, now, registers) {
-            Initialised::Operational => {
-                self.first_fetch(registers);
-                Turn::Enter(Phase::FirstFetch(now + FIRST_FETCH))
-            }
-            Initialised::Wait => Turn::Return(BringUp::Wait(now + POLL)),
-            Initialised::Gone => Turn::Return(BringUp::Gone),
-            Initialised::Failed(error) => Turn::Enter(Phase::Failed(error)),
+        let progress = ioc::await_operational(deadline, now, registers);
+        if let Some(turn) = progress.unfinished(Phase::Failed) {
+            return turn;
         }
+        self.first_fetch(registers);
+        Turn::Enter(Phase::FirstFetch(now + FIRST_FETCH))
     }
 
     /// Waits for a reply through memory; its FIFO cannot tell an idle controller from one that is gone or in fault.
@@ -342,7 +329,7 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         }
         let devices = port.max_devices.clamp(1, 256);
         for id in (0..devices).filter(|id| *id != port.initiator_id) {
-            let target = TargetInfo { id: TargetId::new(id), port_name: 0 };
+            let target = TargetInfo::device(TargetId::new(id), 0);
             self.events.push_back(PortEvent::TargetArrived(target));
         }
         Phase::Ready

@@ -19,11 +19,11 @@ use super::fifo::ReplyFifo;
 use super::queue::{Mpi1Queue, QueueMemory, SENSE_STRIDE};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
 use super::reset;
+use crate::bring_up::{POLL, Progress};
 use crate::events::Acknowledgements;
-use crate::handshake::{self, Handshake};
+use crate::handshake::Handshake;
 use crate::ioc::{Interrupt, Watch};
 use crate::reply::REPLY_FRAME;
-use crate::reset::POLL;
 
 /// Reads of a state register that says RESET before that is believed.
 const STATE_READS: u32 = 4;
@@ -96,10 +96,10 @@ impl<F: ReplyFifo, S: DmaSync + Clone> Mpi1<F, S> {
     fn advance_doorbell(&mut self, now: Instant, registers: &mut dyn Registers) -> Option<Polled> {
         let progress = self.doorbell.as_mut()?.poll(now, registers);
         match progress {
-            handshake::Progress::Wait => return None,
-            handshake::Progress::Done => {}
-            handshake::Progress::Gone => return Some(Polled::Gone),
-            handshake::Progress::Failed(_) => {
+            Progress::Wait(_) => return None,
+            Progress::Done => {}
+            Progress::Gone => return Some(Polled::Gone),
+            Progress::Failed(_) => {
                 let why = "the doorbell took no task management message";
                 self.events.push_back(PortEvent::Distrust(why));
             }

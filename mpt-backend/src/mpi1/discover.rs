@@ -139,5 +139,5 @@ fn target_of(page: &SasDevicePage0) -> Option<TargetInfo> {
         return None;
     }
     let id = TargetId { channel: page.bus, id: u16::from(page.target_id) };
-    Some(TargetInfo { id, port_name: page.sas_address.get() })
+    Some(TargetInfo::device(id, page.sas_address.get()))
 }

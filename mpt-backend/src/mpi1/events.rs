@@ -47,7 +47,7 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         let id = TargetId { channel: change.bus, id: u16::from(change.target_id) };
         let port_name = change.sas_address.get();
         self.events.push_back(match change.reason_code {
-            SasDeviceReason::ADDED => PortEvent::TargetArrived(TargetInfo { id, port_name }),
+            SasDeviceReason::ADDED => PortEvent::TargetArrived(TargetInfo::device(id, port_name)),
             SasDeviceReason::NOT_RESPONDING => PortEvent::TargetDeparted(id),
             SasDeviceReason(reason) => PortEvent::Vendor {
                 code: Event::SAS_DEVICE_STATUS_CHANGE.0,

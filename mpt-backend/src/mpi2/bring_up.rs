@@ -29,9 +29,9 @@ use super::events;
 use super::queue::index_register;
 use super::requests::Purpose;
 use super::reset::{Chip, Reset};
-use crate::handshake::{self, Handshake, Progress};
-use crate::ioc::Initialised;
-use crate::reset::{self, POLL};
+use crate::bring_up::{self, POLL};
+use crate::handshake::{self, Handshake};
+use crate::ioc;
 use crate::wire::ioc::WhoInit;
 use crate::wire::message::{DefaultReply, Function};
 use crate::wire::mpi2::{EventNotifyRequest2, IocCapabilities2, IocFactsReply2, IocInitRequest2};
@@ -75,13 +75,7 @@ enum Phase {
     Failed(BringUpError),
 }
 
-/// What one turn of the machine came to.
-#[expect(clippy::large_enum_variant, reason = "a phase is moved once, and lives in the machine")]
-enum Turn {
-    /// Go on at once.
-    Enter(Phase),
-    Return(BringUp),
-}
+type Turn = bring_up::Turn<Phase>;
 
 impl BringUpMachine {
     pub(super) fn new() -> Self {
@@ -106,22 +100,14 @@ impl<S: DmaSync> Mpi2<S> {
 
     fn turn(&mut self, now: Instant, registers: &mut dyn Registers) -> Turn {
         match &mut self.machine.phase {
-            Phase::Reset(reset) => match reset.poll(now, registers) {
-                reset::Progress::Wait(at) => Turn::Return(BringUp::Wait(at)),
-                reset::Progress::Gone => Turn::Return(BringUp::Gone),
-                reset::Progress::Failed(error) => Turn::Enter(Phase::Failed(error)),
-                reset::Progress::Ready if self.machine.start == Start::Shutdown => {
-                    Turn::Enter(Phase::Ready)
-                }
-                reset::Progress::Ready => Turn::Enter(Phase::Facts(handshake::ask_facts())),
+            Phase::Reset(reset) => match reset.poll(now, registers).unfinished(Phase::Failed) {
+                Some(turn) => turn,
+                None if self.machine.start == Start::Shutdown => Turn::Enter(Phase::Ready),
+                None => Turn::Enter(Phase::Facts(handshake::ask_facts())),
             },
             Phase::Facts(handshake) | Phase::PortFacts(handshake) | Phase::Init(handshake) => {
-                match handshake.poll(now, registers) {
-                    Progress::Wait => Turn::Return(BringUp::Wait(now + POLL)),
-                    Progress::Gone => Turn::Return(BringUp::Gone),
-                    Progress::Failed(error) => Turn::Enter(Phase::Failed(error)),
-                    Progress::Done => self.handshake_done(now),
-                }
+                let progress = handshake.poll(now, registers);
+                progress.unfinished(Phase::Failed).unwrap_or_else(|| self.handshake_done(now))
             }
             Phase::Memory if self.memory.is_none() => Turn::Return(BringUp::NeedMemory),
             Phase::Memory => self.initialise(now),
@@ -229,16 +215,13 @@ impl<S: DmaSync> Mpi2<S> {
         now: Instant,
         registers: &mut dyn Registers,
     ) -> Turn {
-        match Initialised::look(deadline, now, registers) {
-            Initialised::Operational => {
-                self.write_indices(registers);
-                self.machine.phase = Phase::Arm;
-                Turn::Return(BringUp::Serving(now))
-            }
-            Initialised::Wait => Turn::Return(BringUp::Wait(now + POLL)),
-            Initialised::Gone => Turn::Return(BringUp::Gone),
-            Initialised::Failed(error) => Turn::Enter(Phase::Failed(error)),
+        let progress = ioc::await_operational(deadline, now, registers);
+        if let Some(turn) = progress.unfinished(Phase::Failed) {
+            return turn;
         }
+        self.write_indices(registers);
+        self.machine.phase = Phase::Arm;
+        Turn::Return(BringUp::Serving(now))
     }
 
     /// Hands the controller its reply frames, and says that every post queue begins at its first entry.

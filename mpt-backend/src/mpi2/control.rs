@@ -26,10 +26,10 @@ use super::replies::{FreeQueue, ReplyCopy, ReplyWindow};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
 use super::reset;
 use super::tasks::Sent;
+use crate::bring_up::POLL;
 use crate::events::Acknowledgements;
 use crate::ioc::{Interrupt, Watch};
 use crate::reply::REPLY_FRAME;
-use crate::reset::POLL;
 use crate::wire::mpi2::{IocCapabilities2, RdpqEntry};
 
 /// Reads of a state register that says RESET before that is believed.

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use hba_core::command::TargetId;
 use hba_core::dma::{DmaRegion, DmaSync};
-use hba_core::port::{BringUpError, TargetInfo};
+use hba_core::port::{BringUpError, TargetInfo, TargetKind};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::pages::{self, Asked};
@@ -238,6 +238,7 @@ impl Discover {
                     _ => Next::Target(TargetInfo {
                         id: TargetId::new(copy.dev_handle.get()),
                         port_name: 0,
+                        kind: TargetKind::Volume,
                     }),
                 })
             }
@@ -282,7 +283,7 @@ fn target_of(page: &SasDevicePage2, members: &[u16]) -> Option<TargetInfo> {
     if !pages::is_target(info) || members.contains(&handle) || handle == 0 {
         return None;
     }
-    Some(TargetInfo { id: TargetId::new(handle), port_name: page.sas_address.get() })
+    Some(TargetInfo::device(TargetId::new(handle), page.sas_address.get()))
 }
 
 #[cfg(test)]

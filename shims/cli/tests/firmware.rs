@@ -37,6 +37,23 @@ fn b16_verify_finds_the_same_in_every_mode_on_any_number_of_vectors() {
     }
 }
 
+/// Volumes and a disk beside them: what is flushed is there after a power cut, on volumes as on disks.
+#[test]
+fn b16_volumes_are_verified_on_any_number_of_vectors() {
+    for part in PARTS {
+        let options = ["--volumes", "2", "--disks", "3"];
+        let usual = verify(part, 1, &options);
+        assert_eq!((&usual["passed"], &usual["bad"]), (&true.into(), &0.into()));
+        assert_eq!(usual["disks"].as_array().map(Vec::len), Some(3), "two of them volumes");
+        for vectors in [2, 5, 16] {
+            assert_eq!(verify(part, vectors, &options), usual, "{part}, {vectors}");
+        }
+    }
+    let arguments = ["verify", "--controller", "sim:sas3008", "--volumes", "1", "--disks", "1"];
+    let ran = hba(&[&arguments[..], &["--fault", "lying-flush", "--size", "1M"]].concat());
+    assert_eq!(ran.code, Some(1), "a volume that lies is found out: {ran:?}");
+}
+
 #[test]
 fn verify_fails_in_a_mode_when_the_disks_lie() {
     let options = ["--no-64-bit-store", "--fault", "lying-flush", "--size", "1M"];
