@@ -3,29 +3,21 @@
 //! Everything works by polling alone; an interrupt only says that polling is worth while. Hosts that give each vector a
 //! thread take [`Control`] and the [`IoQueue`]s apart and carry the same values between them.
 
-use alloc::collections::VecDeque;
-use alloc::vec;
+mod books;
+
 use alloc::vec::Vec;
 
-use scsi_proto::Sense;
-
-use crate::command::{Nexus, Refusal, Rejected, Request};
+use crate::command::{Refusal, Rejected, Request};
 use crate::control::{Action, Control, ControlEvent, Provided, RecoveryConfig};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::{DataBuffer, DmaRegion};
-use crate::durability::{
-    Durability, Epoch, Flush, FlushBusy, FlushConfig, FlushError, Flushed, Loss, UnitDurability,
-    Written,
-};
 use crate::fabric::HostMapping;
 use crate::limits::Limits;
-use crate::port::{
-    ControlPort, MemoryFault, MemoryPlan, QueuePort, TaskManagement, TaskManagementId,
-};
+use crate::port::{ControlPort, MemoryFault, MemoryPlan, TaskManagement, TaskManagementId};
 use crate::queue::{Abandoned, Batch, CommandHandle, IoQueue, Stopped, Vector};
 use crate::register::{HostWrite, Registers};
-use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
+use books::Flushes;
 
 /// One adapter, polled.
 #[derive(Debug)]
@@ -39,19 +31,7 @@ pub struct Adapter<P: ControlPort, D: DataBuffer> {
     passes: u32,
     /// The queue that the next pass begins with, so that a busy one does not keep the batch from the others.
     first: usize,
-    /// Queues that had no more to give at the last poll.
-    dry: Vec<bool>,
-    /// Flushes whose command has ended.
-    settling: Vec<Settling>,
-    concluded: VecDeque<(Nexus, Result<Flushed, FlushError>)>,
-}
-
-/// A flush that waits until every queue was found dry.
-#[derive(Debug)]
-struct Settling {
-    flush: Flush,
-    /// The first queue that was not.
-    next: usize,
+    flushes: Flushes,
 }
 
 /// Service passes that a queue gets before it is stopped with replies pending.
@@ -78,11 +58,6 @@ pub enum Need {
     Isolation,
 }
 
-/// When a unit was last written to, through any queue.
-fn merged<P: QueuePort, D: DataBuffer>(queues: &[IoQueue<P, D>], nexus: Nexus) -> Written {
-    queues.iter().map(|queue| queue.written(nexus)).fold(Written::NEVER, Written::merge)
-}
-
 /// A submitted command of an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AdapterHandle {
@@ -103,9 +78,7 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
             stopping: Vec::new(),
             passes: 0,
             first: 0,
-            dry: Vec::new(),
-            settling: Vec::new(),
-            concluded: VecDeque::new(),
+            flushes: Flushes::default(),
         }
     }
 
@@ -137,7 +110,7 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         for queue in &mut self.queues {
             next = [next, queue.next_deadline()].into_iter().flatten().min();
         }
-        more |= !self.concluded.is_empty();
+        more |= self.flushes.has_concluded();
         Progress { next, more, need }
     }
 
@@ -185,84 +158,13 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         let Some(limits) = self.control.limits() else { return Ok(()) };
         let queue = |(port, vector)| IoQueue::new(port, Vector(vector), limits, self.timeouts);
         self.queues = ports.into_iter().zip(0..).map(queue).collect();
-        self.dry = vec![false; self.queues.len()];
+        self.flushes.set_queues(self.queues.len());
         Ok(())
     }
 
     /// See [`Control::none_below`].
     pub fn none_below(&self, len: usize) -> Option<MemoryFault> {
         self.control.none_below(len)
-    }
-
-    /// Begins a typed flush of a unit. Send SYNCHRONIZE CACHE ([`LogicalUnit::flush`]) on any vector, hand its end to
-    /// [`Flush::handle_end`], do as that says, and at [`FlushStep::Settle`] give it to [`Self::settle_flush`].
-    ///
-    /// # Errors
-    ///
-    /// [`FlushBusy`] while another flush of the unit is under way.
-    ///
-    /// [`LogicalUnit::flush`]: crate::logical_unit::LogicalUnit::flush
-    /// [`FlushStep::Settle`]: crate::durability::FlushStep::Settle
-    pub fn begin_flush(&mut self, nexus: Nexus, config: FlushConfig) -> Result<Flush, FlushBusy> {
-        let flush = self.control.durability_mut().begin_flush(nexus, config)?;
-        if !is_planted(Sabotage::EpochStandsStill) {
-            self.begin_epoch(flush.epoch());
-        }
-        Ok(flush)
-    }
-
-    /// The command of the flush has ended: polls conclude it once every queue had no more to give.
-    pub fn settle_flush(&mut self, flush: Flush) {
-        self.settling.push(Settling { flush, next: 0 });
-    }
-
-    /// A flush that was concluded.
-    pub fn poll_flushed(&mut self) -> Option<(Nexus, Result<Flushed, FlushError>)> {
-        self.concluded.pop_front()
-    }
-
-    /// How durable the writes of a unit are.
-    pub fn durability(&self, nexus: Nexus) -> UnitDurability {
-        self.control.durability().of(nexus, self.written(nexus))
-    }
-
-    /// See [`Durability::acknowledge_loss`](crate::durability::Durability::acknowledge_loss).
-    ///
-    /// # Errors
-    ///
-    /// The loss that is pending, where it is not this one.
-    pub fn acknowledge_loss(&mut self, nexus: Nexus, loss: Loss) -> Result<(), Option<Loss>> {
-        self.control.durability_mut().acknowledge_loss(nexus, loss)
-    }
-
-    /// See [`Durability::report_loss`](crate::durability::Durability::report_loss).
-    pub fn report_loss(&mut self, nexus: Nexus) -> Option<Sense> {
-        self.control.durability_mut().report_loss(nexus)
-    }
-
-    /// The units that have writes which no flush covers, and no loss that is pending already.
-    pub fn dirty_units(&self) -> Vec<Nexus> {
-        let written = self.queues.iter().flat_map(IoQueue::written_units);
-        let mut units: Vec<_> = self.control.durability().units().chain(written).collect();
-        units.sort_unstable();
-        units.dedup();
-        units.retain(|nexus| self.durability(*nexus).dirty);
-        // A flush on one path covers all: the first that is there does.
-        let books = self.control.durability();
-        units.retain(|nexus| {
-            let there = books.paths_of(*nexus).find(|path| !books.is_gone(*path));
-            there.is_none_or(|path| path == *nexus)
-        });
-        units
-    }
-
-    /// The platform says that the targets were without power: what they had not flushed may be lost.
-    pub fn handle_power_event(&mut self) {
-        self.note_units();
-        let written = |nexus| merged(&self.queues, nexus);
-        if let Some(epoch) = self.control.durability_mut().handle_power_event(written) {
-            self.begin_epoch(epoch);
-        }
     }
 
     /// Puts the adapter to sleep; see [`Control::suspend`].
@@ -341,11 +243,6 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         &self.control
     }
 
-    /// What is durable, for whoever learns more about a unit: [`Durability::handle_discovered`].
-    pub const fn durability_mut(&mut self) -> &mut Durability {
-        self.control.durability_mut()
-    }
-
     /// The queues, by vector.
     pub fn queues(&self) -> &[IoQueue<P::Queue, D>] {
         &self.queues
@@ -389,7 +286,7 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
         for at in (self.first..count).chain(0..self.first) {
             let serviced = self.queues[at].service(batch);
             let asked = serviced.ack.is_some() || self.queues[at].is_over();
-            self.dry[at] = asked && !serviced.more;
+            self.flushes.looked(at, asked && !serviced.more);
             if let Some(ack) = serviced.ack {
                 ack.write_to(registers);
             }
@@ -405,58 +302,6 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
             }
         }
         more
-    }
-
-    /// Brings the signs of all queues to the books, and concludes the flushes that waited for them.
-    fn keep_books(&mut self) {
-        for at in 0..self.queues.len() {
-            while let Some(sign) = self.queues[at].poll_sign() {
-                let written = |nexus| merged(&self.queues, nexus);
-                if let Some(epoch) = self.control.durability_mut().handle_sign(sign, written) {
-                    self.begin_epoch(epoch);
-                }
-            }
-        }
-        if self.control.durability().has_removals() {
-            self.note_units();
-            let written = |nexus| merged(&self.queues, nexus);
-            if let Some(epoch) = self.control.durability_mut().handle_removal(written) {
-                self.begin_epoch(epoch);
-            }
-        }
-        if !self.settling.is_empty() {
-            self.settle();
-        }
-    }
-
-    fn settle(&mut self) {
-        let dry = &self.dry;
-        for settling in &mut self.settling {
-            settling.next += dry[settling.next..].iter().take_while(|dry| **dry).count();
-        }
-        let all = dry.len();
-        for settled in self.settling.extract_if(.., |settling| settling.next == all) {
-            let nexus = settled.flush.nexus();
-            let verdict = self.control.durability_mut().conclude(settled.flush);
-            self.concluded.push_back((nexus, verdict));
-        }
-    }
-
-    fn begin_epoch(&mut self, epoch: Epoch) {
-        self.queues.iter_mut().for_each(|queue| queue.begin_epoch(epoch));
-    }
-
-    /// Units that only raw commands went to are in the books of the queues alone.
-    fn note_units(&mut self) {
-        for nexus in self.queues.iter().flat_map(IoQueue::written_units) {
-            self.control.durability_mut().note_unit(nexus);
-        }
-    }
-
-    /// On any path to the unit.
-    fn written(&self, nexus: Nexus) -> Written {
-        let paths = self.control.durability().paths_of(nexus);
-        paths.map(|path| merged(&self.queues, path)).fold(Written::NEVER, Written::merge)
     }
 
     fn collect_expired(&mut self, now: Instant) {

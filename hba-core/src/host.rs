@@ -4,130 +4,33 @@
 //! here is needed to embed the core; it is the shortest complete example of how to.
 
 mod durable;
+mod error;
+mod flush;
+mod platform;
 
 pub use durable::{Barrier, CacheSwitchError, DurableBy, DurableError, DurableWrite, StopError};
+pub use error::HostError;
+pub use flush::{Farewell, ShutdownFlush};
+pub use platform::{OutOfMemory, Platform};
 
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 
 use crate::adapter::{Adapter, AdapterHandle, Need};
-use crate::command::{Completion, Cookie, Nexus, Refusal, Rejected, Request};
+use crate::command::{Completion, Rejected, Request};
 use crate::control::{ControlEvent, RecoveryConfig};
 use crate::device_queue::DeviceQueues;
 use crate::discovery::{Discovered, Discovery, ProbeOutcome};
 use crate::dispatch::ClassTimeouts;
-use crate::dma::{DmaRegion, RegionBuffer};
-use crate::durability::{
-    CacheMode, CacheProbe, Ended, Flush, FlushConfig, FlushError, FlushStep, Flushed, Judgement,
-};
-use crate::fabric::HostMapping;
-use crate::limits::{Limits, LimitsReport};
-use crate::logical_unit::LogicalUnit;
-use crate::port::{BringUpError, ControlPort, MemoryFault, RegionPlan};
+use crate::dma::RegionBuffer;
+use crate::durability::{Ended, FlushConfig, Judgement};
+use crate::limits::Limits;
+use crate::port::{BringUpError, ControlPort, RegionPlan};
 use crate::queue::{Batch, Done, Vector};
-use crate::register::Registers;
-use crate::time::Instant;
 use scsi_proto::Cdb;
 
 /// Data memory of a [`Host`]'s commands; `None` for commands without data.
 pub type Data = Option<RegionBuffer>;
-
-/// What a platform brings.
-pub trait Platform {
-    /// The controller's registers.
-    fn registers(&mut self) -> &mut dyn Registers;
-
-    /// The time now.
-    fn now(&mut self) -> Instant;
-
-    /// Waits for an interrupt, at most until `until`; may return early for any reason.
-    fn wait(&mut self, until: Instant);
-
-    /// Memory for the adapter itself, from the plan's window. What lies elsewhere is refused before the controller is told.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfMemory`], also where there is none in the window.
-    fn allocate(&mut self, plan: &RegionPlan) -> Result<DmaRegion, OutOfMemory>;
-
-    /// Memory for data, `len` bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfMemory`].
-    fn buffer(&mut self, len: usize) -> Result<RegionBuffer, OutOfMemory>;
-
-    /// Cuts the controller off from memory: clears its bus master enable bit.
-    fn isolate(&mut self);
-
-    /// What the platform knows of the way from the controller to memory. By default nothing, and nothing is checked.
-    fn mapping(&self) -> HostMapping {
-        HostMapping::unknown()
-    }
-}
-
-/// The platform has no DMA memory left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfMemory {
-    /// Bytes asked for.
-    pub len: usize,
-}
-
-impl fmt::Display for OutOfMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no dma memory left for {} bytes", self.len)
-    }
-}
-
-impl core::error::Error for OutOfMemory {}
-
-/// Why a [`Host`] could not do what was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HostError {
-    /// The controller cannot be brought up.
-    BringUp(BringUpError),
-    /// The controller did not become operational in time.
-    NotOperational {
-        /// How long was waited.
-        waited: Duration,
-    },
-    /// The controller left the bus or was given up.
-    Gone,
-    /// The platform has too little memory.
-    Memory(OutOfMemory),
-    /// The platform's memory does not fit the controller.
-    Placement(MemoryFault),
-    /// Controller and configuration do not fit each other.
-    Limits(LimitsReport),
-    /// A request was not accepted.
-    Refused(Refusal),
-}
-
-impl fmt::Display for HostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BringUp(error) => error.fmt(f),
-            Self::NotOperational { waited } => {
-                write!(f, "the controller was not operational within {} s", waited.as_secs())
-            }
-            Self::Gone => f.write_str("the controller is gone"),
-            Self::Memory(error) => error.fmt(f),
-            Self::Placement(error) => error.fmt(f),
-            Self::Limits(report) => report.fmt(f),
-            Self::Refused(refusal) => refusal.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for HostError {}
-
-impl From<OutOfMemory> for HostError {
-    fn from(error: OutOfMemory) -> Self {
-        Self::Memory(error)
-    }
-}
 
 /// One adapter on one platform.
 pub struct Host<P: ControlPort, L: Platform> {
@@ -138,32 +41,6 @@ pub struct Host<P: ControlPort, L: Platform> {
     events: Vec<ControlEvent>,
     flushing: FlushConfig,
     shutdown_flush: ShutdownFlush,
-}
-
-/// Whether what the disks have cached is flushed before the adapter is shut down or put to sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ShutdownFlush {
-    /// It is not: the caller did so, or does not care. Units that are dirty are reported as
-    /// [`ControlEvent::LossPending`].
-    Off,
-    /// Units with unflushed writes are, one after another, within this time for all of them.
-    Dirty(Duration),
-}
-
-impl Default for ShutdownFlush {
-    /// Dirty units, within a minute.
-    fn default() -> Self {
-        Self::Dirty(Duration::from_secs(60))
-    }
-}
-
-/// What was flushed, and what was not, before the adapter was shut down or put to sleep.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Farewell {
-    /// Units that were flushed.
-    pub flushed: Vec<Nexus>,
-    /// Units that were not, and why.
-    pub unflushed: Vec<(Nexus, FlushError)>,
 }
 
 /// A completion with a copy of its sense data.
@@ -362,61 +239,6 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
         Ok(found)
     }
 
-    /// Makes every write of a unit durable that has ended before. Completions of other commands go to `sink` meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError`]; otherwise what became of the flush.
-    pub fn flush_while(
-        &mut self,
-        nexus: Nexus,
-        mut sink: impl FnMut(Done<'_, Data>),
-    ) -> Result<Result<Flushed, FlushError>, HostError> {
-        self.flush_until(nexus, Instant::from_nanos(u64::MAX), &mut sink)
-    }
-
-    /// [`Self::flush_while`] where no other command is out: completions are dropped.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::flush_while`].
-    pub fn flush(&mut self, unit: &LogicalUnit) -> Result<Result<Flushed, FlushError>, HostError> {
-        self.flush_while(unit.nexus, |_| ())
-    }
-
-    /// How patient flushes are, and whether a shutdown flushes.
-    pub const fn set_flushing(&mut self, config: FlushConfig, shutdown: ShutdownFlush) {
-        (self.flushing, self.shutdown_flush) = (config, shutdown);
-    }
-
-    /// Asks a unit for WCE and DPOFUA, which makes what is known of its cache fresh; see
-    /// [`CacheMode`]. Have no commands outstanding.
-    ///
-    /// # Errors
-    ///
-    /// [`HostError`]; a device that does not say leaves its mode stale.
-    pub fn refresh_cache_mode(&mut self, nexus: Nexus) -> Result<CacheMode, HostError> {
-        for _ in 0..ATTENTIONS_MAX {
-            let changes = self.adapter.control().durability().mode_changes(nexus);
-            let data = self.platform.buffer(usize::from(CacheProbe::LENGTH))?;
-            let answer = self.execute(CacheProbe::request(nexus, Some(data), Cookie(0)))?;
-            let mut bytes = alloc::vec![0; answer.completion.transferred as usize];
-            if let Some(data) = &answer.completion.data {
-                data.read(&mut bytes);
-            }
-            match CacheProbe::read(&answer.judge(&CacheProbe::cdb()), &bytes) {
-                CacheProbe::Known { write_cache, dpofua } => {
-                    let books = self.adapter.durability_mut();
-                    books.handle_mode(nexus, changes, write_cache, dpofua);
-                    break;
-                }
-                CacheProbe::Again => {}
-                CacheProbe::Unknown => break,
-            }
-        }
-        Ok(self.adapter.control().durability().mode(nexus))
-    }
-
     /// Stops the adapter for good, after dirty units were flushed as [`Self::set_flushing`] has it.
     ///
     /// Commands that are out end by the reset, and are dropped.
@@ -475,92 +297,6 @@ impl<P: ControlPort, L: Platform> Host<P, L> {
         } else {
             Err(HostError::NotOperational { waited: Duration::ZERO })
         }
-    }
-
-    fn flush_dirty(&mut self) -> Result<Farewell, HostError> {
-        self.flush_dirty_while(&mut |_| ())
-    }
-
-    fn flush_dirty_while(
-        &mut self,
-        sink: &mut dyn FnMut(Done<'_, Data>),
-    ) -> Result<Farewell, HostError> {
-        let mut farewell = Farewell::default();
-        let ShutdownFlush::Dirty(bound) = self.shutdown_flush else { return Ok(farewell) };
-        let until = self.platform.now() + bound;
-        for nexus in self.adapter.dirty_units() {
-            let flushed = if self.platform.now() < until {
-                self.flush_until(nexus, until, sink)?
-            } else {
-                Err(FlushError::OutOfTime)
-            };
-            match flushed {
-                Ok(_) => farewell.flushed.push(nexus),
-                Err(error) => farewell.unflushed.push((nexus, error)),
-            }
-        }
-        Ok(farewell)
-    }
-
-    fn flush_until(
-        &mut self,
-        nexus: Nexus,
-        until: Instant,
-        sink: &mut dyn FnMut(Done<'_, Data>),
-    ) -> Result<Result<Flushed, FlushError>, HostError> {
-        let Ok(mut flush) = self.adapter.begin_flush(nexus, self.flushing) else {
-            return Ok(Err(FlushError::Busy));
-        };
-        let mut step = FlushStep::Again(self.platform.now());
-        while let FlushStep::Again(at) = step {
-            while self.platform.now() < at.min(until) {
-                self.poll(&mut *sink)?;
-                self.platform.wait(at.min(until));
-            }
-            step = self.try_flush(&mut flush, until, sink)?;
-        }
-        self.adapter.settle_flush(flush);
-        loop {
-            self.poll(&mut *sink)?;
-            if let Some((_, verdict)) = self.adapter.poll_flushed() {
-                return Ok(verdict);
-            }
-        }
-    }
-
-    /// Sends the command of a flush once.
-    fn try_flush(
-        &mut self,
-        flush: &mut Flush,
-        until: Instant,
-        sink: &mut dyn FnMut(Done<'_, Data>),
-    ) -> Result<FlushStep, HostError> {
-        let request = flush.request(None, Cookie(0));
-        let handle = match self.submit(request) {
-            Ok(handle) => handle,
-            Err(rejected) => {
-                let step = flush.handle_refusal(rejected.reason, self.platform.now());
-                if matches!(step, FlushStep::Again(_)) {
-                    self.poll(&mut *sink)?;
-                }
-                return Ok(step);
-            }
-        };
-        let mut step = None;
-        while step.is_none() {
-            let now = self.platform.now();
-            if now >= until {
-                return Ok(flush.give_up());
-            }
-            self.poll(|done| {
-                if done.completion.handle == handle.command {
-                    step = Some(flush.handle_end(&done.ended(), now));
-                } else {
-                    sink(done);
-                }
-            })?;
-        }
-        step.ok_or(HostError::Gone)
     }
 
     /// The limits, once the controller's facts are known.

@@ -15,6 +15,7 @@ use scsi_proto::{AdditionalSense, Cdb, Lba};
 use crate::command::BlockSize;
 use crate::command::{Cookie, Nexus, Request, Transfer};
 use crate::limits::Limits;
+use crate::port::TargetKind;
 
 /// What is known of a logical unit.
 ///
@@ -23,6 +24,8 @@ use crate::limits::Limits;
 pub struct LogicalUnit {
     /// Where it is.
     pub nexus: Nexus,
+    /// What its target is to the controller.
+    pub target_kind: TargetKind,
     /// PERIPHERAL DEVICE TYPE.
     pub device_type: DeviceType,
     /// The SPC version that it claims.
@@ -362,6 +365,7 @@ mod tests {
     fn unit(blocks: u64, block_size: u32, dpofua: bool) -> LogicalUnit {
         LogicalUnit {
             nexus: Nexus::new(TargetId::new(1), Lun::from_number(2)),
+            target_kind: TargetKind::Device,
             device_type: DeviceType::DISK,
             version: Version::SPC_4,
             vendor: "T10".into(),

@@ -11,15 +11,14 @@ use core::fmt;
 
 use crate::command::Command;
 use crate::dma::{DmaRegion, Elements};
-use crate::limits::Limits;
 use crate::name::{Nexus, Vector};
 use crate::port::{
-    BringUp, ControlPort, Delivery, Detail, Disowned, MemoryFault, MemoryPlan, Message,
-    NoResources, Polled, PortEvent, QueuePort, Reply, Start, Tag, TaskManagement, TaskManagementId,
-    Unclaimed, Unsendable, WireTag,
+    BringUp, ControlPort, Delivery, MemoryFault, Message, NoResources, Polled, PortEvent,
+    QueuePort, Reply, Start, TaskManagement, TaskManagementId, Unsendable, WireTag,
 };
 use crate::register::{HostWrite, RegOffset, RegisterWrite, Registers};
 use crate::time::Instant;
+use crate::{forward_control, forward_queue};
 use scsi_proto::Opcode;
 
 /// A ring of the last records: a flight recorder. Recording costs one store and never allocates.
@@ -235,6 +234,8 @@ impl<Q: QueuePort, R: Recorder<QueueRecord>> QueuePort for Tracer<Q, R> {
     type Ack = Q::Ack;
     const GENERATION_BITS: u32 = Q::GENERATION_BITS;
 
+    forward_queue!(inner: disown, deliver, detail, read_sense, message);
+
     fn prepare(
         &mut self,
         name: WireTag,
@@ -267,26 +268,6 @@ impl<Q: QueuePort, R: Recorder<QueueRecord>> QueuePort for Tracer<Q, R> {
         reply
     }
 
-    fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
-        self.inner.disown(name, why)
-    }
-
-    fn deliver(&mut self, tag: Tag, detail: &Detail) {
-        self.inner.deliver(tag, detail);
-    }
-
-    fn detail(&self) -> &Detail {
-        self.inner.detail()
-    }
-
-    fn read_sense(&mut self, tag: Tag, into: &mut [u8]) {
-        self.inner.read_sense(tag, into);
-    }
-
-    fn message(&self) -> &Message {
-        self.inner.message()
-    }
-
     fn acknowledge(&mut self) -> Q::Ack {
         let ack = self.inner.acknowledge();
         if let Some(word) = word(ack) {
@@ -304,6 +285,8 @@ impl<Q: QueuePort, R: Recorder<QueueRecord>> QueuePort for Tracer<Q, R> {
 impl<P: ControlPort, R: Recorders> ControlPort for Tracer<P, R> {
     type Queue = Tracer<P::Queue, R::Queue>;
 
+    forward_control!(inner: limits, memory_plan, set_interrupts, claims_interrupt);
+
     fn begin(&mut self, start: Start, now: Instant) {
         self.recorder.record(ControlRecord::Begun(start, now));
         self.inner.begin(start, now);
@@ -315,14 +298,6 @@ impl<P: ControlPort, R: Recorders> ControlPort for Tracer<P, R> {
             self.recorder.record(ControlRecord::BroughtUp(progress));
         }
         progress
-    }
-
-    fn limits(&self) -> Option<&Limits> {
-        self.inner.limits()
-    }
-
-    fn memory_plan(&self) -> MemoryPlan {
-        self.inner.memory_plan()
     }
 
     fn provide_memory(&mut self, regions: Vec<DmaRegion>) -> Result<Vec<Self::Queue>, MemoryFault> {
@@ -361,14 +336,6 @@ impl<P: ControlPort, R: Recorders> ControlPort for Tracer<P, R> {
         let event = self.inner.poll_event()?;
         self.recorder.record(ControlRecord::Event(event));
         Some(event)
-    }
-
-    fn set_interrupts(&mut self, enabled: bool, registers: &mut dyn Registers) {
-        self.inner.set_interrupts(enabled, registers);
-    }
-
-    fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
-        self.inner.claims_interrupt(registers)
     }
 }
 

@@ -16,7 +16,12 @@ use core::time::Duration;
 use hba_core::port::BringUpError;
 use hba_core::register::{ALL_ONES, RegOffset, Registers};
 use hba_core::time::Instant;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
+use crate::bring_up::{POLL, Progress};
+use crate::wire::ioc::IocFactsRequest;
+use crate::wire::message::{DefaultReply, Function, IocStatus};
+use crate::wire::port::PortFactsRequest;
 use crate::wire::registers::{
     DOORBELL, Doorbell, DoorbellFunction, INT_STATUS, IntStatus, doorbell_function,
 };
@@ -27,6 +32,8 @@ pub(crate) const MESSAGE_MAX: usize = 18;
 pub(crate) const REPLY_MAX: usize = 64;
 /// For each wait of the handshake but the first of the reply.
 const STEP: Duration = Duration::from_secs(5);
+/// For facts.
+const FACTS: Duration = Duration::from_secs(10);
 /// Register accesses in one call.
 const BUDGET: u32 = 512;
 
@@ -56,17 +63,6 @@ enum Phase {
     AwaitReply,
     AwaitEnd,
     Done,
-}
-
-/// How far a handshake has come.
-#[derive(Debug)]
-pub(crate) enum Progress {
-    /// Call again.
-    Wait,
-    /// The reply is in; see [`Handshake::reply`].
-    Done,
-    Gone,
-    Failed(BringUpError),
 }
 
 impl Handshake {
@@ -117,6 +113,18 @@ impl Handshake {
         (bytes, 2 * self.received.min(REPLY_MAX))
     }
 
+    /// The reply as a type of the wire: complete, to the right function, and without an error.
+    ///
+    /// # Errors
+    ///
+    /// [`BringUpError`] otherwise.
+    pub(crate) fn answer<T: FromBytes>(&self, function: Function) -> Result<T, BringUpError> {
+        let (bytes, len) = self.reply();
+        check_answer(self.name, &bytes[..len], function)?;
+        let malformed = BringUpError::BadReply { step: self.name };
+        T::read_from_prefix(&bytes[..len]).map(|(reply, _)| reply).map_err(|_| malformed)
+    }
+
     /// Goes on as far as the IOC lets it.
     pub(crate) fn poll(&mut self, now: Instant, registers: &mut dyn Registers) -> Progress {
         for _ in 0..BUDGET {
@@ -133,7 +141,7 @@ impl Handshake {
             }
             match self.advance(IntStatus(word), now, registers) {
                 Ok(true) => {}
-                Ok(false) if now < self.deadline => return Progress::Wait,
+                Ok(false) if now < self.deadline => return Progress::Wait(now + POLL),
                 Ok(false) => {
                     let state = registers.read32(RegOffset(DOORBELL));
                     if state == ALL_ONES {
@@ -145,7 +153,7 @@ impl Handshake {
                 Err(error) => return Progress::Failed(error),
             }
         }
-        Progress::Wait
+        Progress::Wait(now + POLL)
     }
 
     fn start(&mut self, now: Instant, registers: &mut dyn Registers) {
@@ -218,5 +226,38 @@ impl Handshake {
 
     fn enter(&mut self, phase: Phase, deadline: Instant) {
         (self.phase, self.deadline) = (phase, deadline);
+    }
+}
+
+/// Asks for IOC facts.
+pub(crate) fn ask_facts() -> Handshake {
+    let request = IocFactsRequest { function: Function::IOC_FACTS, ..FromZeros::new_zeroed() };
+    Handshake::new("IOC facts", request.as_bytes(), FACTS)
+}
+
+/// Asks for the facts of port 0.
+pub(crate) fn ask_port_facts() -> Handshake {
+    let request = PortFactsRequest { function: Function::PORT_FACTS, ..FromZeros::new_zeroed() };
+    Handshake::new("port facts", request.as_bytes(), FACTS)
+}
+
+/// Whether a reply, by handshake or through memory, answers `function` without an error.
+///
+/// # Errors
+///
+/// [`BringUpError`] otherwise, with the name of the `step`.
+pub(crate) fn check_answer(
+    step: &'static str,
+    bytes: &[u8],
+    function: Function,
+) -> Result<(), BringUpError> {
+    let (reply, _) =
+        DefaultReply::read_from_prefix(bytes).map_err(|_| BringUpError::BadReply { step })?;
+    if reply.function != function {
+        return Err(BringUpError::BadReply { step });
+    }
+    match reply.status().status() {
+        IocStatus::SUCCESS => Ok(()),
+        status => Err(BringUpError::Status { step, status: u32::from(status.0) }),
     }
 }

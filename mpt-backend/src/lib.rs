@@ -53,9 +53,15 @@
 
 extern crate alloc;
 
+mod bring_up;
+mod events;
 mod handshake;
+mod ioc;
 pub mod mpi1;
 pub mod mpi2;
+mod pages;
+mod reply;
 mod reset;
 mod status;
+mod tasks;
 pub mod wire;

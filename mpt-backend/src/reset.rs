@@ -8,6 +8,7 @@ use hba_core::port::BringUpError;
 use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
 
+use crate::bring_up::{POLL, Progress};
 use crate::wire::ioc::WhoInit;
 use crate::wire::registers::{
     DIAGNOSTIC, DOORBELL, Diagnostic, Doorbell, DoorbellFunction, INT_MASK, INT_STATUS, IntStatus,
@@ -26,9 +27,6 @@ const UNLOCK_TRIES: u8 = 20;
 const CORE_DUMP: Duration = Duration::from_secs(15);
 /// Between looks at the state of such firmware.
 const CORE_DUMP_POLL: Duration = Duration::from_millis(256);
-/// Between looks at a register that is waited for.
-pub(crate) const POLL: Duration = Duration::from_micros(200);
-
 /// What is done to a family's chips in its own way.
 pub(crate) trait Chip {
     /// All interrupts masked.
@@ -86,15 +84,6 @@ enum Phase {
     Done,
 }
 
-/// How far a reset has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    Wait(Instant),
-    Ready,
-    Gone,
-    Failed(BringUpError),
-}
-
 impl<C: Chip> Reset<C> {
     /// Begins with a look at the state register. A controller that a PCI peer runs is left alone.
     pub(crate) const fn new(chip: C) -> Self {
@@ -112,7 +101,7 @@ impl<C: Chip> Reset<C> {
             let turn = match self.phase {
                 // The register file is not to be trusted while the chip resets: what of it is, the chip's part knows.
                 Phase::Resetting(_) => self.advance(now, registers),
-                Phase::Done => Some(Progress::Ready),
+                Phase::Done => Some(Progress::Done),
                 phase => {
                     let doorbell = Doorbell(registers.read32(RegOffset(DOORBELL)));
                     if doorbell.is_all_ones() {

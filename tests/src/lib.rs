@@ -4,6 +4,7 @@ extern crate alloc;
 
 pub mod async_bank;
 pub mod caller;
+pub mod every_ending;
 pub mod forged;
 pub mod fuzz;
 pub mod hand_polled;

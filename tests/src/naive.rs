@@ -4,13 +4,11 @@ use alloc::collections::{BTreeMap, VecDeque};
 
 use hba_core::command::{Command, Failure};
 use hba_core::dma::{AddressWidth, DmaRegion, DmaWindow, Elements, Segment, SegmentLimits};
-use hba_core::limits::Limits;
 use hba_core::port::{
-    BringUp, ControlPort, Delivery, Detail, MemoryFault, MemoryPlan, Message, NoResources, Polled,
-    PortEvent, QueuePort, Reply, Start, Tag, TaskManagement, TaskManagementId, Unsendable, WireTag,
+    ControlPort, Delivery, MemoryFault, QueuePort, Reply, Tag, Unsendable, WireTag,
 };
 use hba_core::register::{HostWrite, RegOffset, Registers};
-use hba_core::time::Instant;
+use hba_core::{forward_control, forward_queue};
 
 /// One of the mistakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +133,8 @@ impl<Q: QueuePort> QueuePort for NaiveQueue<Q> {
     type Ack = Q::Ack;
     const GENERATION_BITS: u32 = Q::GENERATION_BITS;
 
+    forward_queue!(queue: disown, deliver, detail, read_sense, message, acknowledge);
+
     fn prepare(
         &mut self,
         name: WireTag,
@@ -163,22 +163,6 @@ impl<Q: QueuePort> QueuePort for NaiveQueue<Q> {
         }
     }
 
-    fn detail(&self) -> &Detail {
-        self.queue.detail()
-    }
-
-    fn read_sense(&mut self, tag: Tag, into: &mut [u8]) {
-        self.queue.read_sense(tag, into);
-    }
-
-    fn message(&self) -> &Message {
-        self.queue.message()
-    }
-
-    fn acknowledge(&mut self) -> Self::Ack {
-        self.queue.acknowledge()
-    }
-
     fn restart(&mut self) {
         self.shared.clear();
         self.queue.restart();
@@ -188,56 +172,13 @@ impl<Q: QueuePort> QueuePort for NaiveQueue<Q> {
 impl<P: ControlPort> ControlPort for NaivePort<P> {
     type Queue = NaiveQueue<P::Queue>;
 
-    fn begin(&mut self, start: Start, now: Instant) {
-        self.port.begin(start, now);
-    }
-
-    fn bring_up(&mut self, now: Instant, registers: &mut dyn Registers) -> BringUp {
-        self.port.bring_up(now, registers)
-    }
-
-    fn limits(&self) -> Option<&Limits> {
-        self.port.limits()
-    }
-
-    fn memory_plan(&self) -> MemoryPlan {
-        self.port.memory_plan()
-    }
+    forward_control!(port: begin, bring_up, limits, memory_plan, poll, poll_event, handle_message);
+    forward_control!(port: send_task_management, set_interrupts, claims_interrupt);
 
     fn provide_memory(&mut self, regions: Vec<DmaRegion>) -> Result<Vec<Self::Queue>, MemoryFault> {
         let mistake = self.mistake;
         let queues = self.port.provide_memory(regions)?.into_iter();
         let naive = |queue| NaiveQueue { queue, mistake, commands: 0, shared: BTreeMap::new() };
         Ok(queues.map(naive).collect())
-    }
-
-    fn poll(&mut self, now: Instant, registers: &mut dyn Registers) -> Polled {
-        self.port.poll(now, registers)
-    }
-
-    fn handle_message(&mut self, message: &Message, now: Instant, registers: &mut dyn Registers) {
-        self.port.handle_message(message, now, registers);
-    }
-
-    fn send_task_management(
-        &mut self,
-        task: TaskManagement,
-        id: TaskManagementId,
-        now: Instant,
-        registers: &mut dyn Registers,
-    ) -> Result<(), NoResources> {
-        self.port.send_task_management(task, id, now, registers)
-    }
-
-    fn poll_event(&mut self) -> Option<PortEvent> {
-        self.port.poll_event()
-    }
-
-    fn set_interrupts(&mut self, enabled: bool, registers: &mut dyn Registers) {
-        self.port.set_interrupts(enabled, registers);
-    }
-
-    fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
-        self.port.claims_interrupt(registers)
     }
 }

@@ -5,17 +5,16 @@ extern crate alloc;
 mod counting;
 
 use alloc::collections::VecDeque;
-use core::time::Duration;
 
-use hba_core::command::{
-    Completion, Cookie, Failure, Nexus, Outcome, Refusal, Request, TargetId, Transfer,
+use hba_core::register::Registers;
+use hba_core::time::Instant;
+use hba_tests::every_ending::{DEPTH, Ending, Firmware, SENSE, Story};
+use hba_tests::register_bank::{
+    BankAdapter, BankFifo, Pages, RegisterBank, message_words, scsi_io_reply,
 };
-use hba_core::queue::{Batch, Vector};
-use hba_core::time::{Instant, Timeout};
-use hba_tests::register_bank::{BankAdapter, Pages, RegisterBank, message_words};
-use mpt_backend::mpi1::Mpi1Config;
+use mpt_backend::mpi1::{Mpi1, Mpi1Config};
 use mpt_backend::wire::message::{Function, IocStatus};
-use mpt_backend::wire::scsi_io::{ScsiIoReply, ScsiState};
+use mpt_backend::wire::scsi_io::ScsiState;
 use mpt_backend::wire::task_mgmt::{ResponseCode, ScsiTaskMgmtReply};
 use scsi_proto::command::{self, Access, Command, TestUnitReady};
 use scsi_proto::{Cdb, Direction, Lba, Lun, Status, TaskAttribute};
@@ -28,13 +27,12 @@ const COMMANDS: u64 = if cfg!(debug_assertions) { 50_000 } else { 1_000_000 };
 
 #[test]
 fn no_allocation_between_submit_and_completion() {
-    let mut story = Story::new();
+    let mut story = Story::<Controller>::new();
     story.run(5_000);
     let before = counting::so_far();
     story.run(COMMANDS);
     assert_eq!(counting::so_far(), before, "allocations and frees");
-    let ended = &story.ended;
-    assert!(ended.iter().all(|count| *count > 0), "every ending was seen: {ended:?}");
+    story.saw_every_ending();
 }
 
 /// TEST UNIT READY, INQUIRY, READ and WRITE on a flat medium.
@@ -88,178 +86,9 @@ impl DataPhase for Memory {
     }
 }
 
-/// How a command is to end; the cookie says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Ending {
-    Good,
-    CheckCondition,
-    Underrun,
-    /// Held until it is aborted, and ended by the controller then.
-    Terminated,
-    /// Held whatever the abort's answer says, until its logical unit is reset.
-    Vanished,
-    TooLong,
-    BufferTooShort,
-    QueueFull,
-}
-
-impl Ending {
-    const COUNT: usize = 8;
-}
-
-/// Caller, adapter and controller.
-struct Story {
-    adapter: BankAdapter<Pages>,
-    batch: Batch<Pages>,
-    controller: Controller,
-    now: Instant,
-    random: u32,
-    one_page: Pages,
-    pages: Pages,
-    accepted: u64,
-    /// By [`Ending`].
-    ended: [u64; Ending::COUNT],
-}
-
-/// Most commands outstanding: fewer than a round submits, so that some are refused.
-const DEPTH: u16 = 20;
-const ROUND: u32 = 24;
-const PAGE: u32 = 4096;
-/// More than fit a request frame: a chain segment is needed.
-const PAGES: u32 = 16;
-
-impl Story {
-    fn new() -> Self {
-        let config = Mpi1Config { queue_depth_max: DEPTH, ..Mpi1Config::default() };
-        let (bank, adapter) = RegisterBank::brought_up(config);
-        Self {
-            adapter,
-            batch: Batch::new(2 * usize::from(DEPTH)),
-            controller: Controller::new(bank),
-            now: Instant::ZERO,
-            random: 1,
-            one_page: Pages::scattered(1),
-            pages: Pages::scattered(PAGES),
-            accepted: 0,
-            ended: [0; Ending::COUNT],
-        }
-    }
-
-    fn run(&mut self, commands: u64) {
-        let end = self.accepted + commands;
-        while self.accepted < end {
-            for _ in 0..ROUND {
-                self.submit();
-            }
-            self.controller.work();
-            self.poll();
-            self.now = self.now + Duration::from_micros(100);
-        }
-    }
-
-    fn submit(&mut self) {
-        let ending = match self.next_random() % 1000 {
-            0..5 if self.controller.may_hold() => Ending::Terminated,
-            5..10 if self.controller.may_hold() => Ending::Vanished,
-            10..50 => Ending::CheckCondition,
-            50..90 => Ending::Underrun,
-            90..100 => Ending::TooLong,
-            100..110 => Ending::BufferTooShort,
-            _ => Ending::Good,
-        };
-        let request = self.request(ending);
-        match self.adapter.submit(Vector(0), request, self.now, &mut self.controller.bank) {
-            Ok(_) => {
-                self.accepted += 1;
-                self.controller.endings.push_back(ending);
-            }
-            Err(rejected) => {
-                let seen = match rejected.reason {
-                    Refusal::QueueFull => Ending::QueueFull,
-                    Refusal::TransferTooLong { .. } => Ending::TooLong,
-                    Refusal::Unsendable(_) => Ending::BufferTooShort,
-                    other => panic!("refused: {other}"),
-                };
-                assert!(seen == ending || seen == Ending::QueueFull, "{seen:?}, not {ending:?}");
-                self.ended[seen as usize] += 1;
-            }
-        }
-    }
-
-    fn request(&mut self, ending: Ending) -> Request<Pages> {
-        let lba = Lba(u64::from(self.next_random()));
-        let access = Access::default();
-        let (cdb, transfer, data) = match (ending, self.next_random() % 8) {
-            (Ending::TooLong, _) => {
-                (command::read(lba, 1, access), Transfer::from_device(u32::MAX), self.one_page)
-            }
-            (Ending::BufferTooShort, _) => {
-                (command::read(lba, 16, access), Transfer::from_device(2 * PAGE), self.one_page)
-            }
-            (Ending::Underrun, _) | (_, 0 | 1) => {
-                (command::read(lba, 8, access), Transfer::from_device(PAGE), self.one_page)
-            }
-            (_, 2 | 3) => {
-                (command::write(lba, 8, access), Transfer::to_device(PAGE), self.one_page)
-            }
-            (_, 4) => {
-                let transfer = Transfer::to_device(PAGES * PAGE);
-                (command::write(lba, 8 * PAGES, access), transfer, self.pages)
-            }
-            (_, 5) => (Ok(command::flush_all()), Transfer::NONE, Pages::NONE),
-            (_, 6) => (Ok(TestUnitReady::default().cdb()), Transfer::NONE, Pages::NONE),
-            _ => (Ok(VENDOR), Transfer::from_device(100), self.one_page),
-        };
-        let nexus = Nexus::new(TargetId::new((lba.0 % 3) as u16), Lun::ZERO);
-        let cookie = Cookie(ending as u64);
-        let request = Request::new(nexus, cdb.expect("in range"), transfer, data, cookie);
-        match ending {
-            Ending::Terminated | Ending::Vanished => request.with_timeout(Timeout::from_millis(1)),
-            _ => request,
-        }
-    }
-
-    fn poll(&mut self) {
-        let _ = self.adapter.poll(self.now, &mut self.controller.bank, &mut self.batch);
-        while self.adapter.poll_event().is_some() {}
-        for done in self.batch.drain() {
-            let Completion { cookie, outcome, residual, .. } = done.completion;
-            let (expected, sense_len) = match cookie.0 {
-                c if c == Ending::CheckCondition as u64 => {
-                    (Outcome::Status(Status::CHECK_CONDITION), SENSE.len())
-                }
-                c if c == Ending::Good as u64 || c == Ending::Underrun as u64 => {
-                    (Outcome::Status(Status::GOOD), 0)
-                }
-                // The reset of its unit may overtake its deadline.
-                _ if outcome == Outcome::Failed(Failure::Aborted) => (outcome, 0),
-                _ => (Outcome::Failed(Failure::TimedOut), 0),
-            };
-            assert_eq!((outcome, done.sense.len()), (expected, sense_len));
-            assert!(done.sense.is_empty() || done.sense == SENSE);
-            assert!(residual == 0 || cookie.0 != Ending::Good as u64);
-            assert!(residual != 0 || cookie.0 != Ending::Underrun as u64);
-            self.ended[cookie.0 as usize] += 1;
-        }
-    }
-
-    fn next_random(&mut self) -> u32 {
-        self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        self.random >> 8
-    }
-}
-
-/// An operation code of the vendor's.
-const VENDOR: Cdb = Cdb::from_array([0xc1, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-/// 3/11/00, fixed format; a whole number of words.
-const SENSE: [u8; 20] = [0x70, 0, 3, 0, 0, 0, 0, 12, 0, 0, 0, 0, 0x11, 0, 0, 0, 0, 0, 0, 0];
-
 /// The register bank with firmware that ends each request as the test wants.
 struct Controller {
     bank: RegisterBank,
-    /// What becomes of the requests in the FIFO, oldest first.
-    endings: VecDeque<Ending>,
     /// Frames of the requests that wait for their abort.
     held: VecDeque<(u32, Ending)>,
     check_condition: Vec<u32>,
@@ -280,17 +109,7 @@ impl Controller {
     const HELD: usize = 6;
 
     fn new(bank: RegisterBank) -> Self {
-        let scsi_io = |status: Status, scsi_state, ioc: IocStatus| {
-            message_words(|msg_length| ScsiIoReply {
-                msg_length,
-                function: Function::SCSI_IO_REQUEST,
-                scsi_status: status.0,
-                scsi_state,
-                ioc_status: ioc.0.into(),
-                sense_count: (SENSE.len() as u32).into(),
-                ..ScsiIoReply::new_zeroed()
-            })
-        };
+        let scsi_io = |status, state, ioc| scsi_io_reply(status, state, ioc, 0, SENSE.len() as u32);
         let task_management = message_words(|msg_length| ScsiTaskMgmtReply {
             msg_length,
             function: Function::SCSI_TASK_MGMT,
@@ -300,31 +119,11 @@ impl Controller {
         let (valid, none) = (ScsiState::AUTOSENSE_VALID, ScsiState(0));
         Self {
             bank,
-            endings: VecDeque::with_capacity(usize::from(DEPTH)),
             held: VecDeque::with_capacity(usize::from(DEPTH)),
             check_condition: scsi_io(Status::CHECK_CONDITION, valid, IocStatus::SUCCESS),
             underrun: scsi_io(Status::GOOD, none, IocStatus::SCSI_DATA_UNDERRUN),
             terminated: scsi_io(Status::GOOD, none, IocStatus::SCSI_IOC_TERMINATED),
             task_management,
-        }
-    }
-
-    fn may_hold(&self) -> bool {
-        let coming = self.endings.iter().filter(|ending| is_held(**ending)).count();
-        self.held.len() + coming < Self::HELD
-    }
-
-    fn work(&mut self) {
-        while let Some(request) = self.bank.take_request() {
-            let function = Function((self.bank.memory().load(request) >> 24) as u8);
-            if function == Function::SCSI_TASK_MGMT {
-                self.manage(request);
-                let frame = self.bank.take_free_frame();
-                self.bank.reply(request, frame, &self.task_management);
-                continue;
-            }
-            let ending = self.endings.pop_front().expect("requests come in order");
-            self.end(request, ending);
         }
     }
 
@@ -361,6 +160,41 @@ impl Controller {
     }
 }
 
-fn is_held(ending: Ending) -> bool {
-    matches!(ending, Ending::Terminated | Ending::Vanished)
+impl Firmware for Controller {
+    type Port = Mpi1<BankFifo>;
+    const HOLDS: bool = true;
+
+    fn start() -> (Self, BankAdapter<Pages>) {
+        let config = Mpi1Config { queue_depth_max: DEPTH, ..Mpi1Config::default() };
+        let (bank, adapter) = RegisterBank::brought_up(config);
+        (Self::new(bank), adapter)
+    }
+
+    /// More than fit a request frame: a chain segment is needed.
+    fn pages() -> (u32, Pages) {
+        (16, Pages::scattered(16))
+    }
+
+    fn registers(&mut self) -> &mut dyn Registers {
+        &mut self.bank
+    }
+
+    fn may_hold(&self, coming: &VecDeque<Ending>) -> bool {
+        let coming = coming.iter().filter(|ending| ending.is_held()).count();
+        self.held.len() + coming < Self::HELD
+    }
+
+    fn work(&mut self, endings: &mut VecDeque<Ending>) {
+        while let Some(request) = self.bank.take_request() {
+            let function = Function((self.bank.memory().load(request) >> 24) as u8);
+            if function == Function::SCSI_TASK_MGMT {
+                self.manage(request);
+                let frame = self.bank.take_free_frame();
+                self.bank.reply(request, frame, &self.task_management);
+                continue;
+            }
+            let ending = endings.pop_front().expect("requests come in order");
+            self.end(request, ending);
+        }
+    }
 }

@@ -11,6 +11,7 @@ use hba_core::control::{ControlEvent, RecoveryConfig, ResetReason};
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::host::{Data, Host, Platform};
 use hba_core::logical_unit::{Fua, LogicalUnit};
+use hba_core::port::TargetKind;
 use hba_core::queue::Vector;
 use hba_core::register::{HostWrite, RegOffset, Registers};
 use hba_tests::recorder::Recorder;
@@ -194,7 +195,8 @@ fn a_volume_is_listed_and_used_and_its_members_are_not() {
     let targets = host.adapter().control().targets().to_vec();
     assert_eq!(targets.len(), 2, "the volume and the disk of phy 4: {targets:?}");
     let units = host.discover().expect("discovery ends").units;
-    assert_eq!(units.len(), 2);
+    let kinds: Vec<_> = units.iter().map(|unit| unit.target_kind).collect();
+    assert_eq!(kinds, [TargetKind::Device, TargetKind::Volume], "by handle: {units:?}");
     for unit in &units {
         exercise(&mut host, unit);
     }

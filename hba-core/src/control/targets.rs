@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn target(id: u16, port_name: u64) -> TargetInfo {
-        TargetInfo { id: TargetId::new(id), port_name }
+        TargetInfo::device(TargetId::new(id), port_name)
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! # use hba_core::command::{Failure, Outcome, TargetId};
 //! # use hba_core::port::TargetInfo;
 //! # use hba_core::time::Instant;
-//! # let targets = [TargetInfo { id: TargetId::new(0), port_name: 0 }];
+//! # let targets = [TargetInfo::device(TargetId::new(0), 0)];
 //! # let now = Instant::ZERO;
 //! let mut discovery = Discovery::new(&targets);
 //! while !discovery.is_done() {
@@ -198,7 +198,7 @@ impl Discovery {
         let config = DiscoveryConfig { luns_max, ..config };
         Self {
             config,
-            scans: targets.iter().map(|target| Scan::new(target.id)).collect(),
+            scans: targets.iter().map(Scan::new).collect(),
             found: Discovered::default(),
             probes: 0,
             turn: 0,

@@ -16,12 +16,14 @@ use super::{DATA_MAX, Discovered, DiscoveryConfig, ProbeOutcome, SkipReason, Ski
 use crate::command::BlockSize;
 use crate::command::{Nexus, TargetId};
 use crate::logical_unit::{LogicalUnit, Readiness, WriteCache};
+use crate::port::{TargetInfo, TargetKind};
 use crate::time::Instant;
 
 /// The state of one target.
 #[derive(Debug)]
 pub(super) struct Scan {
     target: TargetId,
+    kind: TargetKind,
     lun: Lun,
     step: Step,
     /// Bytes that the step asks for.
@@ -42,9 +44,10 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    pub(super) fn new(target: TargetId) -> Self {
+    pub(super) fn new(target: &TargetInfo) -> Self {
         Self {
-            target,
+            target: target.id,
+            kind: target.kind,
             lun: Lun::ZERO,
             step: Step::Inquiry,
             allocation: INQUIRY_SHORT,
@@ -231,7 +234,7 @@ impl Scan {
             self.inquiry = None;
             return self.next_unit(found);
         }
-        self.unit = Some(unit_of(Nexus::new(self.target, self.lun), &inquiry));
+        self.unit = Some(unit_of(Nexus::new(self.target, self.lun), self.kind, &inquiry));
         self.begin(Step::VpdPages, ALLOCATION_BYTE);
     }
 
@@ -318,9 +321,10 @@ fn vpd_page(good: Option<&[u8]>, code: PageCode) -> Option<VpdPage<'_>> {
     good.and_then(|data| VpdPage::parse(data).ok()).filter(|page| page.code == code)
 }
 
-fn unit_of(nexus: Nexus, inquiry: &StandardInquiry) -> LogicalUnit {
+fn unit_of(nexus: Nexus, target_kind: TargetKind, inquiry: &StandardInquiry) -> LogicalUnit {
     LogicalUnit {
         nexus,
+        target_kind,
         device_type: inquiry.device_type,
         version: inquiry.version,
         vendor: inquiry.vendor.to_string(),

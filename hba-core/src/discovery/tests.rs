@@ -197,7 +197,7 @@ impl Device {
 }
 
 fn targets(ids: &[u16]) -> Vec<TargetInfo> {
-    ids.iter().map(|&id| TargetInfo { id: TargetId::new(id), port_name: 0 }).collect()
+    ids.iter().map(|&id| TargetInfo::device(TargetId::new(id), 0)).collect()
 }
 
 /// Runs to the end; gives what was found, and the times at which time had to pass.

@@ -7,7 +7,7 @@ use scsi_proto::{Sense, SenseKey, Status, command};
 
 use super::Epoch;
 use super::judgement::{Cause, Ended, Judgement, SenseCause};
-use super::ledger::Loss;
+use super::loss::Loss;
 use crate::command::{Cookie, Failure, Outcome, Refusal, Request, Transfer};
 use crate::name::Nexus;
 use crate::sabotage::{Sabotage, is_planted};

@@ -2,75 +2,20 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::fmt;
 
-use scsi_proto::vpd::Wwn;
-use scsi_proto::{AdditionalSense, Lun, Sense, SenseKey};
+use scsi_proto::{AdditionalSense, Sense, SenseKey};
 
+use super::cache_mode::CacheMode;
 use super::flush::{Flush, FlushBusy, FlushConfig, FlushEnd, FlushError, Flushed, FlushedBy};
 use super::judgement::{Cause, SenseCause};
+use super::loss::{Loss, LossCause};
 use super::sign::{Sign, Signs};
+use super::units::{NOWHERE, UNITS, Unit, Units};
 use super::{Epoch, Written};
-use crate::command::Failure;
 use crate::logical_unit::{LogicalUnit, WriteCache};
 use crate::name::{Nexus, TargetId};
 use crate::port::TaskManagement;
 use crate::sabotage::{Sabotage, is_planted};
-
-/// Writes that had been acknowledged may be lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// Tells it from an earlier and from a later one.
-    number: u64,
-    /// The first epoch whose writes are concerned: everything before is durable.
-    pub since: Epoch,
-    /// The last one.
-    pub until: Epoch,
-    /// What was found out first.
-    pub cause: LossCause,
-}
-
-/// How it came out that writes may be lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LossCause {
-    /// A flush failed, or nobody knows how it ended.
-    FlushFailed(Cause),
-    /// Power was gone, or the device was reset from within, while writes were cached.
-    PowerLost(AdditionalSense),
-    /// The device told of a write that it had acknowledged and that failed.
-    Deferred(SenseCause),
-    /// The unit left, or its controller did, while writes were cached.
-    Removed,
-    /// The platform says that power was gone while writes were cached.
-    PowerEvent,
-}
-
-/// What the device said of its write cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheMode {
-    /// WCE.
-    pub write_cache: WriteCache,
-    /// DPOFUA: FUA is honoured.
-    pub dpofua: bool,
-    /// Nothing happened since that may have changed it: no mode change (2A/01), no MODE SELECT, no reset, no lost power,
-    /// no degraded cache. What is not fresh is not believed.
-    pub fresh: bool,
-}
-
-impl CacheMode {
-    const UNKNOWN: Self = Self { write_cache: WriteCache::Unknown, dpofua: false, fresh: false };
-
-    /// Whether a write with FUA that ended with GOOD is durable.
-    pub const fn trusts_fua(&self) -> bool {
-        self.fresh && self.dpofua
-    }
-
-    /// Whether every write that ended with GOOD is durable.
-    pub const fn is_write_through(&self) -> bool {
-        self.fresh && matches!(self.write_cache, WriteCache::Off)
-    }
-}
 
 /// How durable the writes of one logical unit are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,10 +34,7 @@ pub struct UnitDurability {
 #[derive(Debug)]
 pub struct Durability {
     epoch: Epoch,
-    /// Sorted by nexus; the memory is fixed.
-    units: Vec<Unit>,
-    /// Stands for every unit that found no place: what is true of one of them is taken to be true of all.
-    rest: Unit,
+    units: Units,
     losses: u64,
     /// Targets that left, until their owner has looked what was cached.
     departed: VecDeque<TargetId>,
@@ -100,80 +42,11 @@ pub struct Durability {
     found: VecDeque<(Nexus, Loss)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Unit {
-    nexus: Nexus,
-    durable_before: Epoch,
-    loss: Option<Loss>,
-    mode: CacheMode,
-    /// How often the mode may have changed.
-    changes: u32,
-    /// A reset of ours may still be reported as 29/00.
-    reset_by_us: bool,
-    flushing: bool,
-    /// Which unit it is, where page 83h says so: its name, and its capacity, so that a name which is given twice does not do.
-    /// Two with equal names are two paths to one device server, and have one state.
-    name: Option<(Wwn, u64)>,
-    /// It left, and was not found again.
-    gone: bool,
-}
-
-/// Units that an adapter tells apart.
-const UNITS: usize = 512;
-/// The address of no unit.
-const NOWHERE: Nexus = Nexus::new(TargetId { channel: u8::MAX, id: u16::MAX }, Lun([0xff; 8]));
-
-impl Unit {
-    const fn new(nexus: Nexus) -> Self {
-        Self {
-            nexus,
-            durable_before: Epoch::FIRST,
-            loss: None,
-            mode: CacheMode::UNKNOWN,
-            changes: 0,
-            reset_by_us: false,
-            flushing: false,
-            name: None,
-            gone: false,
-        }
-    }
-
-    /// Whether both are paths to one unit.
-    fn is_path_of(&self, other: &Self) -> bool {
-        self.nexus == other.nexus || self.name.is_some() && self.name == other.name
-    }
-
-    /// What is known of the cache may be true no longer.
-    fn doubt_mode(&mut self) {
-        self.mode.fresh = false;
-        self.changes = self.changes.wrapping_add(1);
-    }
-
-    /// A reset of ours is under way.
-    fn note_reset(&mut self) {
-        self.reset_by_us = true;
-        self.doubt_mode();
-    }
-
-    /// Something happened that no reset of ours explains.
-    fn note_power(&mut self) {
-        self.reset_by_us = false;
-        self.doubt_mode();
-    }
-
-    fn is_dirty(&self, written: Written) -> bool {
-        let since = self.durable_before;
-        !self.mode.is_write_through()
-            && (written.plain >= since || written.fua >= since && !self.mode.trusts_fua())
-    }
-}
-
 impl Durability {
     pub(crate) fn new() -> Self {
         Self {
             epoch: Epoch::FIRST,
-            units: Vec::with_capacity(UNITS),
-            rest: Unit::new(NOWHERE),
+            units: Units::new(),
             losses: 0,
             departed: VecDeque::with_capacity(UNITS),
             gone: false,
@@ -189,11 +62,12 @@ impl Durability {
     ///
     /// [`IoQueue::begin_epoch`]: crate::queue::IoQueue::begin_epoch
     pub fn begin_flush(&mut self, nexus: Nexus, config: FlushConfig) -> Result<Flush, FlushBusy> {
-        let busy = self.unit_mut(nexus).flushing || self.paths(nexus).any(|unit| unit.flushing);
+        let busy =
+            self.units.get_mut(nexus).flushing || self.units.paths(nexus).any(|unit| unit.flushing);
         if busy {
             return Err(FlushBusy);
         }
-        self.unit_mut(nexus).flushing = true;
+        self.units.get_mut(nexus).flushing = true;
         let epoch = self.begin_epoch();
         Ok(Flush { nexus, epoch, config, tries: 0, end: None })
     }
@@ -206,7 +80,7 @@ impl Durability {
     /// [`FlushError`]: of a loss every time until it is acknowledged.
     pub fn conclude(&mut self, flush: Flush) -> Result<Flushed, FlushError> {
         let Flush { nexus, epoch, end, .. } = flush;
-        let unit = self.unit_mut(nexus);
+        let unit = self.units.get_mut(nexus);
         unit.flushing = false;
         let by = match end {
             Some(FlushEnd::Good) => {
@@ -231,13 +105,13 @@ impl Durability {
         if let Some(loss) = unit.loss {
             return Err(FlushError::Loss(loss));
         }
-        self.each_path(nexus, |unit| unit.durable_before = unit.durable_before.max(epoch));
+        self.units.each_path(nexus, |unit| unit.durable_before = unit.durable_before.max(epoch));
         Ok(Flushed { epoch, by })
     }
 
     /// A flush that nobody concludes: its unit is free for the next one, and nothing is known of it.
     pub fn forget(&mut self, flush: Flush) {
-        self.unit_mut(flush.nexus).flushing = false;
+        self.units.get_mut(flush.nexus).flushing = false;
     }
 
     /// Takes in what a queue saw; `written` tells when a unit was last written to, by any queue.
@@ -248,13 +122,13 @@ impl Durability {
         let Sign { nexus, signs, .. } = sign;
         let losses = self.losses;
         if let Some(nexus) = nexus {
-            self.take_in(nexus, signs, self.written(nexus, &written));
+            self.take_in(nexus, signs, self.units.written(nexus, &written));
         } else {
             for at in 0..self.units.len() {
-                let nexus = self.units[at].nexus;
-                self.take_in(nexus, signs, self.written(nexus, &written));
+                let nexus = self.units.nth(at).nexus;
+                self.take_in(nexus, signs, self.units.written(nexus, &written));
             }
-            if self.units.len() == UNITS {
+            if self.units.is_full() {
                 self.take_in(NOWHERE, signs, written(NOWHERE));
             }
         }
@@ -263,7 +137,7 @@ impl Durability {
 
     /// How often the mode of a unit may have changed. Ask before the device is asked for its mode.
     pub fn mode_changes(&self, nexus: Nexus) -> u32 {
-        self.unit(nexus).changes
+        self.units.get(nexus).changes
     }
 
     /// What the device says of its cache, if nothing changed since `changes` was told by [`Self::mode_changes`].
@@ -274,10 +148,10 @@ impl Durability {
         write_cache: WriteCache,
         dpofua: bool,
     ) {
-        let unit = self.unit_mut(nexus);
+        let unit = self.units.get_mut(nexus);
         let fresh = unit.changes == changes;
         let mode = CacheMode { write_cache, dpofua, fresh };
-        self.each_path(nexus, |unit| {
+        self.units.each_path(nexus, |unit| {
             if fresh || unit.nexus == nexus {
                 unit.mode = mode;
             }
@@ -287,73 +161,42 @@ impl Durability {
     /// A unit as discovery has just found it. Units with the same name are one from here on.
     pub fn handle_discovered(&mut self, unit: &LogicalUnit) {
         let LogicalUnit { nexus, wwn, blocks, .. } = *unit;
-        let known = self.unit_mut(nexus);
+        let known = self.units.get_mut(nexus);
         known.gone = false;
         let name = wwn.map(|wwn| (wwn, blocks));
         if known.name != name {
             known.name = name;
-            self.join(nexus);
+            self.units.join(nexus);
         }
         let changes = self.mode_changes(nexus);
         self.handle_mode(nexus, changes, unit.write_cache, unit.dpofua);
     }
 
-    /// Another path to a unit: what is durable is what both know to be, and a loss is a loss of both.
-    fn join(&mut self, nexus: Nexus) {
-        let durable_before = self.paths(nexus).map(|unit| unit.durable_before).min();
-        let loss = self.paths(nexus).find_map(|unit| unit.loss);
-        self.each_path(nexus, |unit| {
-            unit.durable_before = durable_before.unwrap_or(unit.durable_before);
-            unit.loss = unit.loss.or(loss);
-        });
-    }
-
     /// The addresses of the unit at `nexus`: its own, and those of other paths that page 83h tells of.
     pub fn paths_of(&self, nexus: Nexus) -> impl Iterator<Item = Nexus> {
-        let own = self.find(nexus).is_err().then_some(nexus);
-        own.into_iter().chain(self.paths(nexus).map(|unit| unit.nexus))
+        self.units.paths_of(nexus)
     }
 
     /// Whether the unit at `nexus` left and was not found again.
     pub(crate) fn is_gone(&self, nexus: Nexus) -> bool {
-        self.unit(nexus).gone
-    }
-
-    fn paths(&self, nexus: Nexus) -> impl Iterator<Item = &Unit> {
-        let known = self.find(nexus).ok().map(|at| self.units[at]);
-        self.units.iter().filter(move |unit| known.is_some_and(|known| unit.is_path_of(&known)))
-    }
-
-    /// Every path of the unit, its own first; also of one that found no place.
-    fn each_path(&mut self, nexus: Nexus, mut change: impl FnMut(&mut Unit)) {
-        let known = *self.unit_mut(nexus);
-        change(self.unit_mut(nexus));
-        let others = |unit: &&mut Unit| unit.nexus != nexus && unit.is_path_of(&known);
-        if known.name.is_some() {
-            self.units.iter_mut().filter(others).for_each(change);
-        }
-    }
-
-    /// When the unit was last written to, on any path.
-    fn written(&self, nexus: Nexus, of: impl Fn(Nexus) -> Written) -> Written {
-        self.paths_of(nexus).map(of).fold(Written::NEVER, Written::merge)
+        self.units.get(nexus).gone
     }
 
     /// What the device said of its cache, and whether that is still to be believed.
     pub fn mode(&self, nexus: Nexus) -> CacheMode {
-        self.unit(nexus).mode
+        self.units.get(nexus).mode
     }
 
     /// How durable the writes of a unit are that was last written to as `written` says.
     pub fn of(&self, nexus: Nexus, written: Written) -> UnitDurability {
-        let unit = self.unit(nexus);
+        let unit = self.units.get(nexus);
         let Unit { durable_before, loss, mode, .. } = *unit;
         UnitDurability { durable_before, dirty: unit.is_dirty(written), loss, mode }
     }
 
     /// The loss that nobody has acknowledged.
     pub fn loss(&self, nexus: Nexus) -> Option<Loss> {
-        self.unit(nexus).loss
+        self.units.get(nexus).loss
     }
 
     /// The caller knows of this loss and has done about it what there is to do: flushes may succeed again.
@@ -362,12 +205,12 @@ impl Durability {
     ///
     /// The loss that is pending, where it is not this one: more was lost since.
     pub fn acknowledge_loss(&mut self, nexus: Nexus, loss: Loss) -> Result<(), Option<Loss>> {
-        let unit = self.unit_mut(nexus);
+        let unit = self.units.get_mut(nexus);
         if unit.loss != Some(loss) {
             return Err(unit.loss);
         }
         // Whoever was told rewrites them: they are not lost a second time.
-        self.each_path(nexus, |unit| {
+        self.units.each_path(nexus, |unit| {
             unit.loss = None;
             unit.durable_before = unit.durable_before.max(loss.until.next());
         });
@@ -403,7 +246,7 @@ impl Durability {
     pub fn handle_removal(&mut self, written: impl Fn(Nexus) -> Written) -> Option<Epoch> {
         let departed = core::mem::take(&mut self.departed);
         let all = core::mem::take(&mut self.gone);
-        for unit in &mut self.units {
+        for unit in self.units.iter_mut() {
             if all || departed.contains(&unit.nexus.target) {
                 unit.note_power();
                 unit.gone = true;
@@ -414,7 +257,7 @@ impl Durability {
             .iter()
             .filter(|unit| all || departed.contains(&unit.nexus.target))
             // As long as one path is left, so is the unit, and a flush on it covers what came on the others.
-            .filter(|unit| self.paths(unit.nexus).all(|path| path.gone))
+            .filter(|unit| self.units.paths(unit.nexus).all(|path| path.gone))
             .map(|unit| unit.nexus)
             .collect();
         let epoch = self.lose_dirty(LossCause::Removed, |unit| left.contains(&unit.nexus), written);
@@ -425,7 +268,7 @@ impl Durability {
 
     /// A unit that the queues know and nobody has discovered: raw commands went there.
     pub fn note_unit(&mut self, nexus: Nexus) {
-        self.unit_mut(nexus);
+        self.units.get_mut(nexus);
     }
 
     pub(crate) fn note_departure(&mut self, target: TargetId) {
@@ -443,14 +286,14 @@ impl Durability {
     /// A reset of ours is under way: a unit attention 29/00 that follows is about that.
     pub(crate) fn note_reset(&mut self, task: TaskManagement) {
         for at in 0..self.units.len() {
-            let nexus = self.units[at].nexus;
+            let nexus = self.units.nth(at).nexus;
             let reset = match task {
                 TaskManagement::LogicalUnitReset(reset) => nexus == reset,
                 TaskManagement::TargetReset(target) => nexus.target == target,
                 _ => false,
             };
             if reset {
-                self.each_path(nexus, Unit::note_reset);
+                self.units.each_path(nexus, Unit::note_reset);
             }
         }
     }
@@ -475,9 +318,9 @@ impl Durability {
 
     fn take_in(&mut self, nexus: Nexus, signs: Signs, written: Written) {
         if signs.mode_changed || signs.degraded.is_some() {
-            self.each_path(nexus, Unit::doubt_mode);
+            self.units.each_path(nexus, Unit::doubt_mode);
         }
-        let unit = self.unit_mut(nexus);
+        let unit = self.units.get_mut(nexus);
         let dirty = unit.is_dirty(written);
         let told_of_reset =
             signs.power_on_or_reset > 0 || signs.reset || signs.power_lost.is_some();
@@ -485,7 +328,7 @@ impl Durability {
         if told_of_reset {
             // The excuse is good for one report, whichever it was.
             unit.note_power();
-            self.each_path(nexus, Unit::doubt_mode);
+            self.units.each_path(nexus, Unit::doubt_mode);
         }
         let ambiguous = (signs.power_on_or_reset > excused)
             .then_some(AdditionalSense::POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
@@ -504,12 +347,12 @@ impl Durability {
     }
 
     fn fail(&mut self, nexus: Nexus, epoch: Epoch, cause: Cause) -> Loss {
-        match self.unit(nexus).loss {
+        match self.units.get(nexus).loss {
             // The queue saw the end of that very flush, or something worse came before it.
             Some(loss) if loss.until.next() >= epoch => loss,
             _ if is_planted(Sabotage::FlushFailureForgotten) => {
                 let loss = self.lose(nexus, LossCause::FlushFailed(cause));
-                self.unit_mut(nexus).loss = None;
+                self.units.get_mut(nexus).loss = None;
                 loss
             }
             _ => self.lose_until(nexus, LossCause::FlushFailed(cause), Epoch(epoch.0 - 1)),
@@ -524,9 +367,9 @@ impl Durability {
     ) -> Option<Epoch> {
         let losses = self.losses;
         for at in 0..self.units.len() {
-            let unit = self.units[at];
+            let unit = self.units.nth(at);
             let told = unit.loss.is_some_and(|loss| loss.number >= losses);
-            if concerns(&unit) && !told && unit.is_dirty(self.written(unit.nexus, &written)) {
+            if concerns(&unit) && !told && unit.is_dirty(self.units.written(unit.nexus, &written)) {
                 self.lose(unit.nexus, cause);
             }
         }
@@ -542,85 +385,13 @@ impl Durability {
     fn lose_until(&mut self, nexus: Nexus, cause: LossCause, until: Epoch) -> Loss {
         let number = self.losses;
         self.losses += 1;
-        let unit = self.unit_mut(nexus);
+        let unit = self.units.get_mut(nexus);
         let first = unit.loss.unwrap_or(Loss { number, since: unit.durable_before, until, cause });
         let loss = Loss { number, until: until.max(first.until), ..first };
-        self.each_path(nexus, |unit| unit.loss = Some(loss));
+        self.units.each_path(nexus, |unit| unit.loss = Some(loss));
         if self.found.len() < UNITS {
             self.found.push_back((nexus, loss));
         }
         loss
-    }
-
-    fn find(&self, nexus: Nexus) -> Result<usize, usize> {
-        self.units.binary_search_by_key(&nexus, |unit| unit.nexus)
-    }
-
-    fn unit(&self, nexus: Nexus) -> &Unit {
-        self.find(nexus).map_or(&self.rest, |at| &self.units[at])
-    }
-
-    fn unit_mut(&mut self, nexus: Nexus) -> &mut Unit {
-        match self.find(nexus) {
-            Ok(at) => &mut self.units[at],
-            Err(_) if self.units.len() == UNITS => &mut self.rest,
-            Err(at) => {
-                self.units.insert(at, Unit::new(nexus));
-                &mut self.units[at]
-            }
-        }
-    }
-}
-
-impl LossCause {
-    /// The same for those who know commands only.
-    pub const fn as_cause(self) -> Cause {
-        match self {
-            Self::FlushFailed(cause) => cause,
-            Self::Deferred(codes) => Cause::Deferred(codes),
-            Self::PowerLost(additional) => {
-                Cause::Sense(SenseCause { key: SenseKey::UNIT_ATTENTION, additional, lba: None })
-            }
-            Self::Removed | Self::PowerEvent => Cause::Failure(Failure::DeviceNotPresent),
-        }
-    }
-}
-
-impl Loss {
-    /// A deferred error with response code 71h: the device's own codes where it named some, else MEDIUM ERROR, WRITE ERROR.
-    pub const fn to_sense(&self) -> Sense {
-        let codes = match self.cause {
-            LossCause::FlushFailed(Cause::Sense(codes) | Cause::Deferred(codes))
-            | LossCause::Deferred(codes) => codes,
-            _ => SenseCause {
-                key: SenseKey::MEDIUM_ERROR,
-                additional: AdditionalSense::WRITE_ERROR,
-                lba: None,
-            },
-        };
-        let information = match codes.lba {
-            Some(lba) => Some(lba.0),
-            None => None,
-        };
-        Sense { deferred: true, information, ..Sense::new(codes.key, codes.additional) }
-    }
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { since, until, cause, .. } = self;
-        write!(f, "writes of epochs {since} to {until} may be lost: {cause}")
-    }
-}
-
-impl fmt::Display for LossCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::FlushFailed(cause) => write!(f, "a flush failed: {cause}"),
-            Self::PowerLost(why) => write!(f, "power was gone: {why}"),
-            Self::Deferred(codes) => write!(f, "a cached write failed: {codes}"),
-            Self::Removed => f.write_str("the unit left with writes in its cache"),
-            Self::PowerEvent => f.write_str("power was gone, says the platform"),
-        }
     }
 }

@@ -33,19 +33,22 @@
 //! One flush of a unit is under way at a time, so that no success overtakes the failure of another: a disk drops a block
 //! that it cannot write, and its next flush succeeds without it.
 
+mod cache_mode;
 mod flush;
 mod judgement;
 mod ledger;
-mod probe;
+mod loss;
 mod record;
 mod sign;
+mod units;
 
+pub use cache_mode::{CacheMode, CacheProbe};
 pub use flush::{
     Flush, FlushBusy, FlushConfig, FlushEnd, FlushError, FlushStep, Flushed, FlushedBy,
 };
 pub use judgement::{Cause, Ended, Judgement, SenseCause};
-pub use ledger::{CacheMode, Durability, Loss, LossCause, UnitDurability};
-pub use probe::CacheProbe;
+pub use ledger::{Durability, UnitDurability};
+pub use loss::{Loss, LossCause};
 #[cfg(feature = "tokio")]
 pub(crate) use record::WrittenTable;
 pub(crate) use record::{Kind, Record};

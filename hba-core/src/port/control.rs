@@ -229,4 +229,24 @@ pub struct TargetInfo {
     pub id: TargetId,
     /// The SAS address of its port, or another world wide name; 0 when there is none.
     pub port_name: u64,
+    /// What it is to the controller.
+    pub kind: TargetKind,
+}
+
+impl TargetInfo {
+    /// A device of its own.
+    pub const fn device(id: TargetId, port_name: u64) -> Self {
+        Self { id, port_name, kind: TargetKind::Device }
+    }
+}
+
+/// What a target is to the controller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TargetKind {
+    /// A device of its own.
+    #[default]
+    Device,
+    /// A volume that the controller's firmware makes of disks, which are no targets then: integrated RAID.
+    Volume,
 }

@@ -1,11 +1,14 @@
 //! What a backend implements: the data path of one vector and the control path of one adapter.
 
 mod control;
+mod forward;
 mod memory;
 mod reply;
 mod task;
 
-pub use control::{BringUp, BringUpError, ControlPort, Polled, PortEvent, Start, TargetInfo};
+pub use control::{
+    BringUp, BringUpError, ControlPort, Polled, PortEvent, Start, TargetInfo, TargetKind,
+};
 pub use memory::{MemoryFault, MemoryPlan, RegionPlan, check_memory};
 pub use reply::{
     BadReply, Delivery, Detail, Disowned, Glance, Message, Misrouted, Reply, Transferred, Unclaimed,

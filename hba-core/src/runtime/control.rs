@@ -1,6 +1,5 @@
 //! The driver of what vectors share: bring-up, recovery, deadlines, shutdown.
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::Future;
@@ -11,12 +10,12 @@ use core::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::books::{BookOrder, Books, Kept};
+use super::carriage::Carriage;
 use super::harvest::{Harvest, Note, Pass};
 use super::lane::Lane;
 use super::observe::ControlSpans;
 use super::platform::{Clock, Platform};
 use super::{AttachError, Inner, InnerOf};
-use crate::command::Failure;
 use crate::control::{Action, Control, ControlEvent, Provided};
 use crate::dispatch::ClassTimeouts;
 use crate::dma::DataBuffer;
@@ -64,14 +63,7 @@ pub struct ControlDriver<P: ControlPort, L: Platform, D: DataBuffer> {
     orders: (mpsc::Sender<Order>, mpsc::Receiver<Order>),
     events: broadcast::Sender<ControlEvent>,
     reclaimed: (mpsc::Sender<D>, Option<mpsc::Receiver<D>>),
-    /// What Control asked for and could not be carried yet: somebody was in the queue.
-    actions: VecDeque<Action>,
-    /// Queues that are to stop as soon as they have no more to give, and passes that they still get.
-    stopping: Vec<Vector>,
-    passes: u32,
-    /// Lanes that are to accept no ordinary command, and those whose commands are to end, as soon as nobody is in.
-    closing: Vec<usize>,
-    gone: Vec<(usize, Failure)>,
+    carriage: Carriage,
     /// When every vector is looked at, interrupt or not.
     sweep: Instant,
     draining: Option<oneshot::Sender<()>>,
@@ -95,8 +87,6 @@ enum Turn {
 
 /// An interrupt that is lost costs no more than this.
 const SWEEP: Duration = Duration::from_millis(100);
-/// Passes that a queue gets before it is stopped with replies pending.
-const PASSES_BEFORE_STOP: u32 = 64;
 /// Turns before other tasks get theirs.
 const TURNS: u32 = 64;
 /// Events that wait for the slowest reader.
@@ -125,11 +115,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
             orders: mpsc::channel(ORDERS),
             events: broadcast::channel(EVENTS).0,
             reclaimed: (reclaimed, Some(receiver)),
-            actions: VecDeque::new(),
-            stopping: Vec::new(),
-            passes: 0,
-            closing: Vec::new(),
-            gone: Vec::new(),
+            carriage: Carriage::default(),
             sweep: clock.now(),
             draining: None,
             stop: None,
@@ -185,7 +171,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
 
     /// Whether every queue accepts requests: it has had its pass since it was opened.
     fn flows(&self) -> bool {
-        let carried = self.control.is_operational() && self.actions.is_empty();
+        let carried = self.control.is_operational() && self.carriage.is_empty();
         let open = |lane: &Arc<LaneOf<P, L, D>>| lane.enter((), |shard, ()| shard.queue.is_open());
         carried && self.lanes().iter().all(|lane| open(lane) == Ok(true))
     }
@@ -233,7 +219,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
                     crate::host::Platform::isolate(&mut self.platform);
                     self.control.handle_isolated();
                 }
-                action => self.actions.push_back(action),
+                action => self.carriage.load(action),
             }
             again = true;
         }
@@ -310,8 +296,8 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         match order {
             Order::Drain(done) => {
                 self.draining = Some(done);
-                for at in 0..self.lanes().len() {
-                    self.close(at);
+                if let Some(inner) = &self.inner {
+                    self.carriage.close_all(&inner.lanes);
                 }
             }
             Order::Stop(done) => {
@@ -335,7 +321,7 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         let Some(inner) = self.inner.clone() else { return (false, false) };
         let (mut busy, mut more) = (false, false);
         let all = now >= self.sweep
-            || !self.stopping.is_empty()
+            || self.carriage.is_stopping()
             || !self.control.is_operational()
             || self.books.is_settling();
         if now >= self.sweep {
@@ -363,86 +349,20 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         (busy, more)
     }
 
-    /// Stops the queues that are to stop, once everything that the device did complete is taken.
     fn stop_queues(&mut self, pending: bool, now: Instant) {
-        if self.stopping.is_empty() || pending && self.passes > 0 {
-            self.passes = self.passes.saturating_sub(1);
-            return;
-        }
-        let Some(inner) = self.inner.clone() else { return };
-        for vector in core::mem::take(&mut self.stopping) {
-            let Some(lane) = inner.lanes.get(usize::from(vector.0)) else { continue };
-            match lane.enter((), |shard, ()| shard.queue.quiesce()) {
-                Ok(quiesced) => self.control.handle_quiesced(quiesced, now),
-                Err(()) => self.stopping.push(vector),
-            }
-        }
-    }
-
-    fn close(&mut self, at: usize) {
-        if self.lanes()[at].enter((), |shard, ()| shard.close()).is_err() {
-            self.closing.push(at);
+        if let Some(inner) = &self.inner {
+            self.carriage.stop_queues(pending, &inner.lanes, &mut self.control, now);
         }
     }
 
     /// Whether everything that Control asked for is where it belongs.
     fn carry_all(&mut self) -> bool {
-        let Some(inner) = self.inner.clone() else { return self.actions.is_empty() };
-        for at in core::mem::take(&mut self.closing) {
-            self.close(at);
-        }
-        while let Some(action) = self.actions.pop_front() {
-            let vector = match &action {
-                Action::Quiesce(vector) => {
-                    self.stopping.push(*vector);
-                    self.passes = PASSES_BEFORE_STOP;
-                    continue;
-                }
-                Action::Gone(failure) => {
-                    self.stopping.clear();
-                    self.gone.extend((0..inner.lanes.len()).map(|at| (at, *failure)));
-                    continue;
-                }
-                Action::Restart(permit) => permit.vector(),
-                Action::Open(permit) => permit.vector(),
-                Action::Drain(request) => request.vector(),
-                Action::Deliver(reply) => reply.vector,
-                Action::Redeem(ticket, _) => ticket.vector(),
-                Action::ProvideMemory(_) | Action::Isolate => continue,
-            };
-            let Some(lane) = inner.lanes.get(usize::from(vector.0)) else { continue };
-            let carried = lane.carry(action, |queue, action| {
-                match action {
-                    Action::Restart(permit) => queue.restart(permit),
-                    Action::Open(permit) => queue.open(permit),
-                    Action::Drain(request) => queue.begin_drain(request),
-                    Action::Deliver(reply) => queue.deliver(&reply),
-                    Action::Redeem(ticket, verdict) => return Some(queue.redeem(ticket, verdict)),
-                    _ => {}
-                }
-                None
-            });
-            match carried {
-                Ok(Some(redeemed)) => self.control.handle_redeemed(redeemed),
-                Ok(None) => {}
-                Err(action) => {
-                    self.actions.push_front(action);
-                    return false;
-                }
-            }
+        let Some(inner) = &self.inner else { return self.carriage.is_empty() };
+        let round = self.carriage.carry_all(&inner.lanes, &mut self.control);
+        if round.carried {
             self.sweep = Instant::ZERO;
         }
-        while let Some((at, failure)) = self.gone.pop() {
-            let told = inner.lanes[at].carry(Ending(failure), |queue, Ending(failure)| {
-                queue.handle_gone(failure);
-            });
-            if told.is_err() {
-                self.gone.push((at, failure));
-                return false;
-            }
-            self.sweep = Instant::ZERO;
-        }
-        self.closing.is_empty()
+        round.complete
     }
 
     fn publish_events(&mut self) {
@@ -482,12 +402,6 @@ impl<P: ControlPort, L: Platform, D: DataBuffer + Send + 'static> ControlDriver<
         Ok(())
     }
 }
-
-/// How the commands of a queue end.
-struct Ending(Failure);
-
-/// A plain number.
-impl crate::sync::Inert for Ending {}
 
 /// Nothing in it is pinned.
 impl<P: ControlPort, L: Platform, D: DataBuffer> Unpin for ControlDriver<P, L, D> {}

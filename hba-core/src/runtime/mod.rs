@@ -41,6 +41,7 @@
 //! each clone the next one in turn. [`Hba::on`] chooses.
 
 mod books;
+mod carriage;
 mod control;
 mod durable;
 mod error;

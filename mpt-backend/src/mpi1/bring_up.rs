@@ -21,25 +21,27 @@ use hba_core::dma::DmaSync;
 use hba_core::port::{BadReply, BringUp, BringUpError, PortEvent, Start, TargetInfo};
 use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromZeros, IntoBytes};
 
-use super::config::{Facts, Plan, Port, REPLY_FRAME};
+use super::config::{Facts, Plan, Port};
 use super::control::Mpi1;
 use super::discover::{self, Discover, Next};
 use super::requests::Purpose;
 use super::reset::{Chip, Reset};
-use crate::handshake::{Handshake, Progress};
-use crate::reset::{self, POLL};
+use crate::bring_up::{self, POLL, Progress};
+use crate::handshake::{self, Handshake};
+use crate::ioc;
+use crate::reply::REPLY_FRAME;
 use crate::wire::event::{EventNotifyRequest, EventSwitch};
 use crate::wire::ioc::{
     IocFactsReply, IocFactsRequest, IocInitReply, IocInitRequest, MsgVersion, WhoInit,
 };
-use crate::wire::message::{DefaultReply, Function, IocStatus};
-use crate::wire::port::{PortEnableRequest, PortFactsReply, PortFactsRequest, PortType};
-use crate::wire::registers::{DOORBELL, Doorbell, IocState, REPLY_FIFO, REQUEST_FIFO};
+use crate::wire::message::{DefaultReply, Function};
+use crate::wire::port::{PortEnableRequest, PortFactsReply, PortType};
+use crate::wire::registers::{DOORBELL, Doorbell, REPLY_FIFO, REQUEST_FIFO};
 
-/// For facts and IOC init.
-const MESSAGE: Duration = Duration::from_secs(10);
+/// For IOC init.
+const INIT: Duration = Duration::from_secs(10);
 /// For port enable on SAS: spinning up and discovering takes this long at worst.
 const PORT_ENABLE: Duration = Duration::from_secs(300);
 /// For event notification.
@@ -76,13 +78,7 @@ enum Phase {
     Failed(BringUpError),
 }
 
-/// What one turn of the machine came to.
-#[expect(clippy::large_enum_variant, reason = "a phase is moved once, and lives in the machine")]
-enum Turn {
-    /// Go on at once.
-    Enter(Phase),
-    Return(BringUp),
-}
+type Turn = bring_up::Turn<Phase>;
 
 impl BringUpMachine {
     pub(super) fn new() -> Self {
@@ -111,24 +107,20 @@ impl<F, S: DmaSync> Mpi1<F, S> {
 
     fn turn(&mut self, now: Instant, registers: &mut dyn Registers) -> Turn {
         match &mut self.machine.phase {
-            Phase::Reset(reset) => match reset.poll(now, registers) {
-                reset::Progress::Wait(at) => Turn::Return(BringUp::Wait(at)),
-                reset::Progress::Gone => Turn::Return(BringUp::Gone),
-                reset::Progress::Failed(error) => Turn::Enter(Phase::Failed(error)),
-                reset::Progress::Ready if self.machine.start == Start::Shutdown => {
-                    Turn::Enter(Phase::Ready)
-                }
-                reset::Progress::Ready => Turn::Enter(Phase::Facts(ask_facts())),
+            Phase::Reset(reset) => match reset.poll(now, registers).unfinished(Phase::Failed) {
+                Some(turn) => turn,
+                None if self.machine.start == Start::Shutdown => Turn::Enter(Phase::Ready),
+                None => Turn::Enter(Phase::Facts(handshake::ask_facts())),
             },
             Phase::Facts(handshake)
             | Phase::PortFacts(handshake)
             | Phase::Init(handshake)
             | Phase::PortEnable(handshake)
             | Phase::Events(handshake) => match handshake.poll(now, registers) {
-                Progress::Wait => Turn::Return(self.wait(now)),
-                Progress::Gone => Turn::Return(BringUp::Gone),
-                Progress::Failed(error) => Turn::Enter(Phase::Failed(error)),
-                Progress::Done => self.handshake_done(now, registers),
+                Progress::Wait(at) => Turn::Return(self.wait(at)),
+                ended => ended
+                    .unfinished(Phase::Failed)
+                    .unwrap_or_else(|| self.handshake_done(now, registers)),
             },
             Phase::Memory if self.memory.is_none() => Turn::Return(BringUp::NeedMemory),
             Phase::Memory => self.initialise(registers),
@@ -146,33 +138,30 @@ impl<F, S: DmaSync> Mpi1<F, S> {
     }
 
     /// Before memory there is nothing to serve; after it, replies may come.
-    fn wait(&self, now: Instant) -> BringUp {
+    fn wait(&self, at: Instant) -> BringUp {
         match self.machine.phase {
-            Phase::PortEnable(_) | Phase::Events(_) => BringUp::Serving(now + POLL),
-            _ => BringUp::Wait(now + POLL),
+            Phase::PortEnable(_) | Phase::Events(_) => BringUp::Serving(at),
+            _ => BringUp::Wait(at),
         }
     }
 
     fn handshake_done(&mut self, now: Instant, registers: &mut dyn Registers) -> Turn {
         let next = match &self.machine.phase {
-            Phase::Facts(handshake) => {
-                handshake_reply::<IocFactsReply>(handshake, Function::IOC_FACTS)
-                    .and_then(|reply| self.take_facts(&reply))
-            }
+            Phase::Facts(handshake) => handshake
+                .answer::<IocFactsReply>(Function::IOC_FACTS)
+                .and_then(|reply| self.take_facts(&reply)),
             Phase::PortFacts(handshake) => {
-                handshake_reply::<PortFactsReply>(handshake, Function::PORT_FACTS).map(|reply| {
+                handshake.answer::<PortFactsReply>(Function::PORT_FACTS).map(|reply| {
                     self.machine.port = Some(Port::of(&reply));
                     Phase::Memory
                 })
             }
-            Phase::Init(handshake) => {
-                handshake_reply::<IocInitReply>(handshake, Function::IOC_INIT)
-                    .map(|_| Phase::Operational(now + OPERATIONAL))
-            }
-            Phase::PortEnable(handshake) => {
-                handshake_reply::<DefaultReply>(handshake, Function::PORT_ENABLE)
-                    .map(|_| Phase::Events(self.enable_events()))
-            }
+            Phase::Init(handshake) => handshake
+                .answer::<IocInitReply>(Function::IOC_INIT)
+                .map(|_| Phase::Operational(now + OPERATIONAL)),
+            Phase::PortEnable(handshake) => handshake
+                .answer::<DefaultReply>(Function::PORT_ENABLE)
+                .map(|_| Phase::Events(self.enable_events())),
             Phase::Events(handshake) => {
                 let (bytes, len) = handshake.reply();
                 // The reply is an event like those that follow.
@@ -200,9 +189,7 @@ impl<F, S: DmaSync> Mpi1<F, S> {
             }
             _ => self.plan = Some(Plan::new(&self.config, facts)?),
         }
-        let request =
-            PortFactsRequest { function: Function::PORT_FACTS, ..FromZeros::new_zeroed() };
-        Ok(Phase::PortFacts(Handshake::new("port facts", request.as_bytes(), MESSAGE)))
+        Ok(Phase::PortFacts(handshake::ask_port_facts()))
     }
 
     /// Posts the reply frames and sends IOC init.
@@ -227,7 +214,7 @@ impl<F, S: DmaSync> Mpi1<F, S> {
             header_version: if modern { HEADER_VERSION } else { 0 }.into(),
             ..IocInitRequest::new_zeroed()
         };
-        Turn::Enter(Phase::Init(Handshake::new("IOC init", request.as_bytes(), MESSAGE)))
+        Turn::Enter(Phase::Init(Handshake::new("IOC init", request.as_bytes(), INIT)))
     }
 
     fn await_operational(
@@ -236,22 +223,12 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         now: Instant,
         registers: &mut dyn Registers,
     ) -> Turn {
-        let doorbell = Doorbell(registers.read32(RegOffset(DOORBELL)));
-        if doorbell.is_all_ones() {
-            return Turn::Return(BringUp::Gone);
+        let progress = ioc::await_operational(deadline, now, registers);
+        if let Some(turn) = progress.unfinished(Phase::Failed) {
+            return turn;
         }
-        if let Some(code) = doorbell.fault_code() {
-            return Turn::Enter(Phase::Failed(BringUpError::Fault { code }));
-        }
-        if doorbell.ioc_state() == IocState::OPERATIONAL {
-            self.first_fetch(registers);
-            return Turn::Enter(Phase::FirstFetch(now + FIRST_FETCH));
-        }
-        if now < deadline {
-            return Turn::Return(BringUp::Wait(now + POLL));
-        }
-        let error = BringUpError::Deadline { step: "IOC init to operational", state: doorbell.0 };
-        Turn::Enter(Phase::Failed(error))
+        self.first_fetch(registers);
+        Turn::Enter(Phase::FirstFetch(now + FIRST_FETCH))
     }
 
     /// Waits for a reply through memory; its FIFO cannot tell an idle controller from one that is gone or in fault.
@@ -352,7 +329,7 @@ impl<F, S: DmaSync> Mpi1<F, S> {
         }
         let devices = port.max_devices.clamp(1, 256);
         for id in (0..devices).filter(|id| *id != port.initiator_id) {
-            let target = TargetInfo { id: TargetId::new(id), port_name: 0 };
+            let target = TargetInfo::device(TargetId::new(id), 0);
             self.events.push_back(PortEvent::TargetArrived(target));
         }
         Phase::Ready
@@ -373,39 +350,11 @@ impl<F, S: DmaSync> Mpi1<F, S> {
     }
 }
 
-fn ask_facts() -> Handshake {
-    let request = IocFactsRequest { function: Function::IOC_FACTS, ..FromZeros::new_zeroed() };
-    Handshake::new("IOC facts", request.as_bytes(), MESSAGE)
-}
-
 fn enable_port() -> Handshake {
     let request = PortEnableRequest { function: Function::PORT_ENABLE, ..FromZeros::new_zeroed() };
     Handshake::new("port enable", request.as_bytes(), PORT_ENABLE)
 }
 
-/// The reply of a handshake: complete, to the right function, and without an error.
-fn handshake_reply<T: FromBytes>(
-    handshake: &Handshake,
-    function: Function,
-) -> Result<T, BringUpError> {
-    let (bytes, len) = handshake.reply();
-    check_reply(handshake.name(), &bytes[..len], function)?;
-    let malformed = BringUpError::BadReply { step: handshake.name() };
-    T::read_from_prefix(&bytes[..len]).map(|(reply, _)| reply).map_err(|_| malformed)
-}
-
 fn check_fetch(bytes: &[u8]) -> Result<(), BringUpError> {
-    check_reply("the first fetch", bytes, Function::IOC_FACTS)
-}
-
-fn check_reply(step: &'static str, bytes: &[u8], function: Function) -> Result<(), BringUpError> {
-    let (reply, _) =
-        DefaultReply::read_from_prefix(bytes).map_err(|_| BringUpError::BadReply { step })?;
-    if reply.function != function {
-        return Err(BringUpError::BadReply { step });
-    }
-    match reply.status().status() {
-        IocStatus::SUCCESS => Ok(()),
-        status => Err(BringUpError::Status { step, status: u32::from(status.0) }),
-    }
+    handshake::check_answer("the first fetch", bytes, Function::IOC_FACTS)
 }

@@ -41,8 +41,6 @@ pub(super) const CONTROL_REQUESTS: u16 = 8;
 pub(super) const FRAME: usize = 128;
 /// The shortest frame that holds a SCSI IO request and one 64-bit element, or a task management request.
 const REQUEST_FRAME_MIN: usize = 64;
-/// Bytes of a reply frame. The longest reply that is used, IOC facts, has 80.
-pub(super) const REPLY_FRAME: usize = 128;
 /// Bytes of sense data kept for each command.
 pub(super) const SENSE: u8 = 96;
 

@@ -3,7 +3,6 @@
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use hba_core::dma::{Coherent, DmaRegion, DmaSync};
 use hba_core::limits::Limits;
@@ -11,24 +10,22 @@ use hba_core::port::{
     BadReply, BringUp, ControlPort, MemoryFault, MemoryPlan, Message, NoResources, Polled,
     PortEvent, RegionPlan, Start, TaskManagement, TaskManagementId, check_memory,
 };
-use hba_core::register::{ALL_ONES, RegOffset, Registers};
+use hba_core::register::Registers;
 use hba_core::time::Instant;
 
 use super::bring_up::BringUpMachine;
-use super::config::{CONTROL_REQUESTS, FRAME, Mpi1Config, Plan, REPLY_FRAME};
-use super::events::Acknowledgements;
+use super::config::{CONTROL_REQUESTS, FRAME, Mpi1Config, Plan};
 use super::fifo::ReplyFifo;
 use super::queue::{Mpi1Queue, QueueMemory, SENSE_STRIDE};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
-use crate::handshake::{self, Handshake};
-use crate::reset::POLL;
-use crate::wire::registers::{
-    DOORBELL, Doorbell, INT_MASK, INT_STATUS, IntMask, IntStatus, IocState,
-};
+use super::reset;
+use crate::bring_up::{POLL, Progress};
+use crate::events::Acknowledgements;
+use crate::handshake::Handshake;
+use crate::ioc::{Interrupt, Watch};
+use crate::reply::REPLY_FRAME;
 
-/// How often the state register is looked at while nothing else happens.
-const WATCHDOG: Duration = Duration::from_secs(1);
-/// Reads of a state register that says RESET before that is believed: a management processor can make it read 0.
+/// Reads of a state register that says RESET before that is believed.
 const STATE_READS: u32 = 4;
 
 /// An MPI 1.x controller: the backend for [`hba_core`].
@@ -48,9 +45,8 @@ pub struct Mpi1<F, S = Coherent> {
     pub(super) functions: [Option<TaskManagementId>; TASK_MANAGEMENT as usize],
     /// A task management message on its way through the doorbell.
     pub(super) doorbell: Option<Handshake>,
-    watch: Instant,
-    /// Whether [`Self::set_interrupts`] enabled them. The status register shows causes whether masked or not.
-    interrupts: bool,
+    watch: Watch,
+    interrupt: Interrupt,
 }
 
 /// The memory that Control keeps, and where the rest lies.
@@ -87,8 +83,8 @@ impl<F: ReplyFifo, S: DmaSync + Clone> Mpi1<F, S> {
             acknowledgements: Acknowledgements::new(),
             functions: [None; TASK_MANAGEMENT as usize],
             doorbell: None,
-            watch: Instant::ZERO,
-            interrupts: false,
+            watch: Watch::new(STATE_READS),
+            interrupt: Interrupt::new([reset::REPLIES_OPEN, reset::MASKED]),
         }
     }
 
@@ -97,34 +93,13 @@ impl<F: ReplyFifo, S: DmaSync + Clone> Mpi1<F, S> {
         self.plan.as_ref().map(|plan| (plan.facts.product_id, plan.facts.firmware))
     }
 
-    fn look_at_state(&mut self, now: Instant, registers: &mut dyn Registers) -> Option<Polled> {
-        if now < self.watch {
-            return None;
-        }
-        self.watch = now + WATCHDOG;
-        let mut doorbell = Doorbell(0);
-        for _ in 0..STATE_READS {
-            doorbell = Doorbell(registers.read32(RegOffset(DOORBELL)));
-            if doorbell.ioc_state() != IocState::RESET {
-                break;
-            }
-        }
-        if doorbell.is_all_ones() {
-            return Some(Polled::Gone);
-        }
-        match doorbell.ioc_state() {
-            IocState::OPERATIONAL => None,
-            _ => Some(Polled::Fault(doorbell.data())),
-        }
-    }
-
     fn advance_doorbell(&mut self, now: Instant, registers: &mut dyn Registers) -> Option<Polled> {
         let progress = self.doorbell.as_mut()?.poll(now, registers);
         match progress {
-            handshake::Progress::Wait => return None,
-            handshake::Progress::Done => {}
-            handshake::Progress::Gone => return Some(Polled::Gone),
-            handshake::Progress::Failed(_) => {
+            Progress::Wait(_) => return None,
+            Progress::Done => {}
+            Progress::Gone => return Some(Polled::Gone),
+            Progress::Failed(_) => {
                 let why = "the doorbell took no task management message";
                 self.events.push_back(PortEvent::Distrust(why));
             }
@@ -156,9 +131,8 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
         self.machine.begin(start);
         self.functions = [None; TASK_MANAGEMENT as usize];
         self.doorbell = None;
-        self.watch = now;
-        // The reset that comes first masks them.
-        self.interrupts = false;
+        self.watch.next = now;
+        self.interrupt.handle_reset();
         self.events.clear();
         self.acknowledgements.clear();
         if let Some(memory) = &mut self.memory {
@@ -211,7 +185,7 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
     }
 
     fn poll(&mut self, now: Instant, registers: &mut dyn Registers) -> Polled {
-        if let Some(news) = self.look_at_state(now, registers) {
+        if let Some(news) = self.watch.look(now, registers) {
             return news;
         }
         if let Some(news) = self.advance_doorbell(now, registers) {
@@ -219,7 +193,7 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
         }
         self.send_acknowledgement(registers);
         let soon = self.doorbell.is_some() || !self.events.is_empty();
-        Polled::Operational(if soon { now + POLL } else { self.watch })
+        Polled::Operational(if soon { now + POLL } else { self.watch.next })
     }
 
     fn handle_message(&mut self, message: &Message, now: Instant, registers: &mut dyn Registers) {
@@ -270,19 +244,11 @@ impl<F: ReplyFifo, S: DmaSync + Clone> ControlPort for Mpi1<F, S> {
     }
 
     fn set_interrupts(&mut self, enabled: bool, registers: &mut dyn Registers) {
-        self.interrupts = enabled;
-        let all = IntMask::REPLY | IntMask::DOORBELL;
-        let mask = if enabled { IntMask::DOORBELL } else { all };
-        registers.write32(RegOffset(INT_MASK), mask.0);
+        self.interrupt.set(enabled, registers);
     }
 
     fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
-        if !self.interrupts {
-            return false;
-        }
-        let status = registers.read32(RegOffset(INT_STATUS));
-        // The doorbell interrupt stays masked: handshakes are polled.
-        status != ALL_ONES && IntStatus(status).contains(IntStatus::REPLY_MESSAGE_INTERRUPT)
+        self.interrupt.is_claimed(registers)
     }
 }
 

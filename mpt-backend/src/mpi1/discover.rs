@@ -5,14 +5,15 @@ use core::time::Duration;
 use hba_core::command::TargetId;
 use hba_core::dma::{DmaRegion, DmaSync};
 use hba_core::port::{BringUpError, TargetInfo};
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::context::Context;
+use crate::pages::{self, Asked};
 use crate::wire::config::{
-    ConfigAction, ConfigPageHeader, ConfigReply, ConfigRequest, ExtPageType, PageAddress, PageType,
+    ConfigAction, ConfigPageHeader, ConfigRequest, ExtPageType, PageAddress, PageType,
 };
-use crate::wire::message::{Function, IocStatus, IocStatusWord};
-use crate::wire::sas::{SasDeviceInfo, SasDeviceType};
+use crate::wire::message::Function;
+use crate::wire::sas::SasDeviceInfo;
 use crate::wire::sas_pages::SasDevicePage0;
 use crate::wire::sge::{SgeFlags, SgeSimple64};
 
@@ -26,18 +27,12 @@ const HANDLES_MAX: u16 = 1024;
 /// The walk over the device handles.
 #[derive(Debug)]
 pub(super) struct Discover {
-    step: Step,
+    step: Asked,
     /// The last handle seen.
     handle: u16,
     visited: u16,
     page_version: u8,
     page_words: u16,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Header,
-    Page,
 }
 
 /// What the answer to a request leads to.
@@ -54,7 +49,7 @@ pub(super) enum Next {
 impl Discover {
     pub(super) fn new() -> Self {
         Self {
-            step: Step::Header,
+            step: Asked::Header,
             handle: PageAddress::FIRST_HANDLE,
             visited: 0,
             page_version: 0,
@@ -65,15 +60,15 @@ impl Discover {
     /// The request of the current step, its data going to `page`.
     pub(super) fn request(&self, context: Context, page: &DmaRegion) -> ConfigRequest {
         let bytes = match self.step {
-            Step::Header => 0,
-            Step::Page => u32::from(self.page_words) * 4,
+            Asked::Header => 0,
+            Asked::Page => u32::from(self.page_words) * 4,
         };
         let empty = SgeSimple64::new_zeroed();
         let element = SgeSimple64::new(SgeFlags::FINAL, bytes, page.bus().raw()).unwrap_or(empty);
         ConfigRequest {
             action: match self.step {
-                Step::Header => ConfigAction::PAGE_HEADER,
-                Step::Page => ConfigAction::PAGE_READ_CURRENT,
+                Asked::Header => ConfigAction::PAGE_HEADER,
+                Asked::Page => ConfigAction::PAGE_READ_CURRENT,
             },
             function: Function::CONFIG,
             ext_page_length: self.page_words.into(),
@@ -100,18 +95,9 @@ impl Discover {
         page: &DmaRegion,
         sync: &mut impl DmaSync,
     ) -> Result<Next, BringUpError> {
-        let (reply, _) = ConfigReply::read_from_prefix(reply)
-            .map_err(|_| BringUpError::BadReply { step: NAME })?;
-        let status = IocStatusWord(reply.ioc_status.get()).status();
-        match (self.step, status) {
-            (_, IocStatus::SUCCESS) => {}
-            // No such page type: the controller knows no SAS devices. No further handle: the end of the list.
-            (Step::Header, IocStatus::CONFIG_INVALID_TYPE)
-            | (_, IocStatus::CONFIG_INVALID_PAGE) => return Ok(Next::Done),
-            _ => return Err(BringUpError::Status { step: NAME, status: u32::from(status.0) }),
-        }
+        let Some(reply) = pages::parse(NAME, reply, self.step)? else { return Ok(Next::Done) };
         match self.step {
-            Step::Header => {
+            Asked::Header => {
                 self.page_version = reply.header.page_version;
                 self.page_words = reply.ext_page_length.get();
                 let bytes = usize::from(self.page_words) * 4;
@@ -119,10 +105,10 @@ impl Discover {
                     let value = u32::from(self.page_words);
                     return Err(BringUpError::Fact { name: "length of SAS device page 0", value });
                 }
-                self.step = Step::Page;
+                self.step = Asked::Page;
                 Ok(Next::Request)
             }
-            Step::Page => self.take_page(page, sync),
+            Asked::Page => self.take_page(page, sync),
         }
     }
 
@@ -149,11 +135,9 @@ impl Discover {
 
 /// The target that a device page describes: an end device with an SSP, STP or SATA target.
 fn target_of(page: &SasDevicePage0) -> Option<TargetInfo> {
-    let info = SasDeviceInfo(page.device_info.get());
-    let target = SasDeviceInfo::SSP_TARGET | SasDeviceInfo::STP_TARGET | SasDeviceInfo::SATA_DEVICE;
-    if info.device_type() != SasDeviceType::END_DEVICE || info.0 & target.0 == 0 {
+    if !pages::is_target(SasDeviceInfo(page.device_info.get())) {
         return None;
     }
     let id = TargetId { channel: page.bus, id: u16::from(page.target_id) };
-    Some(TargetInfo { id, port_name: page.sas_address.get() })
+    Some(TargetInfo::device(id, page.sas_address.get()))
 }

@@ -16,6 +16,10 @@ const READY: Duration = Duration::from_secs(60);
 /// The processor is held this long before the adapter is reset.
 const HOLD: Duration = Duration::from_millis(1);
 
+/// The interrupt mask register with everything masked, and with the interrupt of replies open.
+pub(super) const MASKED: u32 = REPLIES_OPEN | IntMask::REPLY.0;
+pub(super) const REPLIES_OPEN: u32 = IntMask::DOORBELL.0;
+
 /// The way to READY.
 pub(super) type Reset = reset::Reset<Chip>;
 
@@ -23,7 +27,7 @@ pub(super) type Reset = reset::Reset<Chip>;
 pub(super) struct Chip;
 
 impl reset::Chip for Chip {
-    const MASKED: u32 = IntMask::REPLY.0 | IntMask::DOORBELL.0;
+    const MASKED: u32 = MASKED;
     const KEYS: &'static [u32] = {
         let [a, b, c, d, e] = WRITE_SEQUENCE_KEYS;
         &[WRITE_SEQUENCE_LOCK, a, b, c, d, e]

@@ -20,7 +20,7 @@ use hba_core::dma::DmaSync;
 use hba_core::port::{BadReply, BringUp, BringUpError, PortEvent, Start};
 use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::config::{FRAME, Facts, Plan};
 use super::control::Mpi2;
@@ -29,16 +29,15 @@ use super::events;
 use super::queue::index_register;
 use super::requests::Purpose;
 use super::reset::{Chip, Reset};
-use crate::handshake::{Handshake, Progress};
-use crate::reset::{self, POLL};
-use crate::wire::ioc::{IocFactsRequest, WhoInit};
-use crate::wire::message::{DefaultReply, Function, IocStatus};
+use crate::bring_up::{self, POLL};
+use crate::handshake::{self, Handshake};
+use crate::ioc;
+use crate::wire::ioc::WhoInit;
+use crate::wire::message::{DefaultReply, Function};
 use crate::wire::mpi2::{EventNotifyRequest2, IocCapabilities2, IocFactsReply2, IocInitRequest2};
-use crate::wire::port::{PortEnableRequest, PortFactsRequest};
+use crate::wire::port::PortEnableRequest;
 use crate::wire::registers::{DOORBELL, Doorbell, IocState};
 
-/// For facts.
-const MESSAGE: Duration = Duration::from_secs(10);
 /// For IOC init.
 const INIT: Duration = Duration::from_secs(30);
 /// For port enable: spinning up and discovering takes this long at worst.
@@ -76,13 +75,7 @@ enum Phase {
     Failed(BringUpError),
 }
 
-/// What one turn of the machine came to.
-#[expect(clippy::large_enum_variant, reason = "a phase is moved once, and lives in the machine")]
-enum Turn {
-    /// Go on at once.
-    Enter(Phase),
-    Return(BringUp),
-}
+type Turn = bring_up::Turn<Phase>;
 
 impl BringUpMachine {
     pub(super) fn new() -> Self {
@@ -107,22 +100,14 @@ impl<S: DmaSync> Mpi2<S> {
 
     fn turn(&mut self, now: Instant, registers: &mut dyn Registers) -> Turn {
         match &mut self.machine.phase {
-            Phase::Reset(reset) => match reset.poll(now, registers) {
-                reset::Progress::Wait(at) => Turn::Return(BringUp::Wait(at)),
-                reset::Progress::Gone => Turn::Return(BringUp::Gone),
-                reset::Progress::Failed(error) => Turn::Enter(Phase::Failed(error)),
-                reset::Progress::Ready if self.machine.start == Start::Shutdown => {
-                    Turn::Enter(Phase::Ready)
-                }
-                reset::Progress::Ready => Turn::Enter(Phase::Facts(ask_facts())),
+            Phase::Reset(reset) => match reset.poll(now, registers).unfinished(Phase::Failed) {
+                Some(turn) => turn,
+                None if self.machine.start == Start::Shutdown => Turn::Enter(Phase::Ready),
+                None => Turn::Enter(Phase::Facts(handshake::ask_facts())),
             },
             Phase::Facts(handshake) | Phase::PortFacts(handshake) | Phase::Init(handshake) => {
-                match handshake.poll(now, registers) {
-                    Progress::Wait => Turn::Return(BringUp::Wait(now + POLL)),
-                    Progress::Gone => Turn::Return(BringUp::Gone),
-                    Progress::Failed(error) => Turn::Enter(Phase::Failed(error)),
-                    Progress::Done => self.handshake_done(now),
-                }
+                let progress = handshake.poll(now, registers);
+                progress.unfinished(Phase::Failed).unwrap_or_else(|| self.handshake_done(now))
             }
             Phase::Memory if self.memory.is_none() => Turn::Return(BringUp::NeedMemory),
             Phase::Memory => self.initialise(now),
@@ -152,24 +137,20 @@ impl<S: DmaSync> Mpi2<S> {
 
     fn handshake_done(&mut self, now: Instant) -> Turn {
         let next = match &self.machine.phase {
-            Phase::Facts(handshake) => {
-                handshake_reply::<IocFactsReply2>(handshake, Function::IOC_FACTS)
-                    .and_then(|reply| self.take_facts(&reply))
-            }
+            Phase::Facts(handshake) => handshake
+                .answer::<IocFactsReply2>(Function::IOC_FACTS)
+                .and_then(|reply| self.take_facts(&reply)),
             Phase::PortFacts(handshake) => {
-                handshake_reply::<DefaultReply>(handshake, Function::PORT_FACTS)
-                    .map(|_| Phase::Memory)
+                handshake.answer::<DefaultReply>(Function::PORT_FACTS).map(|_| Phase::Memory)
             }
-            Phase::Init(handshake) => {
-                handshake_reply::<DefaultReply>(handshake, Function::IOC_INIT).and_then(|reply| {
-                    match reply.log_info() {
-                        None => Ok(Phase::Operational(now + OPERATIONAL)),
-                        Some(info) => {
-                            Err(BringUpError::Status { step: handshake.name(), status: info.0 })
-                        }
+            Phase::Init(handshake) => handshake
+                .answer::<DefaultReply>(Function::IOC_INIT)
+                .and_then(|reply| match reply.log_info() {
+                    None => Ok(Phase::Operational(now + OPERATIONAL)),
+                    Some(info) => {
+                        Err(BringUpError::Status { step: handshake.name(), status: info.0 })
                     }
-                })
-            }
+                }),
             _ => return Turn::Return(BringUp::Wait(now)),
         };
         Turn::Enter(next.unwrap_or_else(Phase::Failed))
@@ -190,9 +171,7 @@ impl<S: DmaSync> Mpi2<S> {
             }
             _ => self.plan = Some(Plan::new(&self.config, facts)),
         }
-        let request =
-            PortFactsRequest { function: Function::PORT_FACTS, ..FromZeros::new_zeroed() };
-        Ok(Phase::PortFacts(Handshake::new("port facts", request.as_bytes(), MESSAGE)))
+        Ok(Phase::PortFacts(handshake::ask_port_facts()))
     }
 
     /// Fills the reply free queue and sends IOC init.
@@ -236,23 +215,13 @@ impl<S: DmaSync> Mpi2<S> {
         now: Instant,
         registers: &mut dyn Registers,
     ) -> Turn {
-        let doorbell = Doorbell(registers.read32(RegOffset(DOORBELL)));
-        if doorbell.is_all_ones() {
-            return Turn::Return(BringUp::Gone);
+        let progress = ioc::await_operational(deadline, now, registers);
+        if let Some(turn) = progress.unfinished(Phase::Failed) {
+            return turn;
         }
-        if let Some(code) = doorbell.fault_code() {
-            return Turn::Enter(Phase::Failed(BringUpError::Fault { code }));
-        }
-        if doorbell.ioc_state() == IocState::OPERATIONAL {
-            self.write_indices(registers);
-            self.machine.phase = Phase::Arm;
-            return Turn::Return(BringUp::Serving(now));
-        }
-        if now < deadline {
-            return Turn::Return(BringUp::Wait(now + POLL));
-        }
-        let error = BringUpError::Deadline { step: "IOC init to operational", state: doorbell.0 };
-        Turn::Enter(Phase::Failed(error))
+        self.write_indices(registers);
+        self.machine.phase = Phase::Arm;
+        Turn::Return(BringUp::Serving(now))
     }
 
     /// Hands the controller its reply frames, and says that every post queue begins at its first entry.
@@ -336,12 +305,15 @@ impl<S: DmaSync> Mpi2<S> {
     ) -> Result<(), BadReply> {
         let phase = match (purpose, &self.machine.phase) {
             (Purpose::Events, Phase::Events(_)) => {
-                let checked =
-                    check_reply("event notification", bytes, Function::EVENT_NOTIFICATION);
+                let checked = handshake::check_answer(
+                    "event notification",
+                    bytes,
+                    Function::EVENT_NOTIFICATION,
+                );
                 checked.map(|()| Phase::PortEnable(now + PORT_ENABLE))
             }
             (Purpose::PortEnable, Phase::PortEnable(_)) => {
-                check_reply("port enable", bytes, Function::PORT_ENABLE).map(|()| {
+                handshake::check_answer("port enable", bytes, Function::PORT_ENABLE).map(|()| {
                     let raid = IocCapabilities2::INTEGRATED_RAID;
                     let raid = self.plan.as_ref().is_some_and(|plan| plan.facts.can(raid));
                     // What came before is found by the walk.
@@ -362,33 +334,5 @@ impl<S: DmaSync> Mpi2<S> {
             Phase::Discover => self.machine.phase = Phase::Failed(error),
             _ => self.events.push_back(PortEvent::Distrust("a configuration page makes no sense")),
         }
-    }
-}
-
-fn ask_facts() -> Handshake {
-    let request = IocFactsRequest { function: Function::IOC_FACTS, ..FromZeros::new_zeroed() };
-    Handshake::new("IOC facts", request.as_bytes(), MESSAGE)
-}
-
-/// The reply of a handshake: complete, to the right function, and without an error.
-fn handshake_reply<T: FromBytes>(
-    handshake: &Handshake,
-    function: Function,
-) -> Result<T, BringUpError> {
-    let (bytes, len) = handshake.reply();
-    check_reply(handshake.name(), &bytes[..len], function)?;
-    let malformed = BringUpError::BadReply { step: handshake.name() };
-    T::read_from_prefix(&bytes[..len]).map(|(reply, _)| reply).map_err(|_| malformed)
-}
-
-fn check_reply(step: &'static str, bytes: &[u8], function: Function) -> Result<(), BringUpError> {
-    let (reply, _) =
-        DefaultReply::read_from_prefix(bytes).map_err(|_| BringUpError::BadReply { step })?;
-    if reply.function != function {
-        return Err(BringUpError::BadReply { step });
-    }
-    match reply.status().status() {
-        IocStatus::SUCCESS => Ok(()),
-        status => Err(BringUpError::Status { step, status: u32::from(status.0) }),
     }
 }

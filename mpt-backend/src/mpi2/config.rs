@@ -7,6 +7,7 @@ use hba_core::port::BringUpError;
 use scsi_proto::Cdb;
 
 use super::sgl::{Chains, ElementKind};
+use crate::reply::REPLY_FRAME;
 use crate::wire::mpi2::{IocCapabilities2, IocFactsReply2};
 use crate::wire::sge::MAX_SIMPLE_LENGTH;
 
@@ -52,8 +53,6 @@ const REQUESTS_MAX: u16 = 30_000;
 /// Bytes of a request frame: the SCSI IO request of 96 bytes and two elements. Chain segments have the same size, which
 /// every controller takes, whatever more it may offer.
 pub(super) const FRAME: usize = 128;
-/// Bytes of a reply frame that are used. The longest reply that matters, IOC facts, has 68.
-pub(super) const REPLY_FRAME: usize = 128;
 /// Bytes of sense data kept for each command.
 pub(super) const SENSE: u8 = 96;
 /// Most reply frames. A controller out of frames waits for one.

@@ -3,7 +3,6 @@
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use hba_core::dma::{Coherent, DmaRegion, DmaSync};
 use hba_core::limits::Limits;
@@ -13,26 +12,27 @@ use hba_core::port::{
     NoResources, Polled, PortEvent, RegionPlan, Start, Tag, TaskManagement, TaskManagementId,
     check_memory,
 };
-use hba_core::register::{ALL_ONES, RegOffset, Registers};
+use hba_core::register::Registers;
 use hba_core::time::Instant;
 use zerocopy::IntoBytes;
 
 use super::bring_up::BringUpMachine;
-use super::config::{CONTROL_REQUESTS, FRAME, Mpi2Config, Plan, REPLY_FRAME};
+use super::config::{CONTROL_REQUESTS, FRAME, Mpi2Config, Plan};
 use super::discover::{self, Arrivals, Discover, Next};
-use super::events::{Acknowledgements, Departures};
+use super::events::Departures;
 use super::note::Note;
 use super::queue::{ENTRY, Mpi2Queue, NONSENSE, QueueMemory, SENSE_STRIDE, SUCCESS, end_of};
 use super::replies::{FreeQueue, ReplyCopy, ReplyWindow};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
+use super::reset;
 use super::tasks::Sent;
-use crate::reset::POLL;
-use crate::wire::mpi2::{HostInterruptMask, IocCapabilities2, RdpqEntry};
-use crate::wire::registers::{DOORBELL, Doorbell, INT_MASK, INT_STATUS, IntStatus, IocState};
+use crate::bring_up::POLL;
+use crate::events::Acknowledgements;
+use crate::ioc::{Interrupt, Watch};
+use crate::reply::REPLY_FRAME;
+use crate::wire::mpi2::{IocCapabilities2, RdpqEntry};
 
-/// How often the state register is looked at while nothing else happens.
-const WATCHDOG: Duration = Duration::from_secs(1);
-/// Reads of a state register that says RESET before that is believed: a management processor can make it read 0.
+/// Reads of a state register that says RESET before that is believed.
 const STATE_READS: u32 = 30;
 
 /// An MPI 2.x controller: the backend for [`hba_core`].
@@ -55,9 +55,8 @@ pub struct Mpi2<S = Coherent> {
     pub(super) resurvey: bool,
     /// The task management function of each slot that is out.
     pub(super) functions: [Option<Sent>; TASK_MANAGEMENT as usize],
-    watch: Instant,
-    /// Whether [`Self::set_interrupts`] enabled them. The status register shows causes whether masked or not.
-    interrupts: bool,
+    watch: Watch,
+    interrupt: Interrupt,
 }
 
 /// The memory that Control keeps, and where the rest lies.
@@ -101,35 +100,14 @@ impl<S: DmaSync + Clone> Mpi2<S> {
             discover: None,
             resurvey: false,
             functions: [None; TASK_MANAGEMENT as usize],
-            watch: Instant::ZERO,
-            interrupts: false,
+            watch: Watch::new(STATE_READS),
+            interrupt: Interrupt::new([reset::REPLIES_OPEN, reset::MASKED]),
         }
     }
 
     /// The controller's product ID and firmware version, once its facts are known.
     pub fn identity(&self) -> Option<(u16, u32)> {
         self.plan.as_ref().map(|plan| (plan.facts.product_id, plan.facts.firmware))
-    }
-
-    fn look_at_state(&mut self, now: Instant, registers: &mut dyn Registers) -> Option<Polled> {
-        if now < self.watch {
-            return None;
-        }
-        self.watch = now + WATCHDOG;
-        let mut doorbell = Doorbell(0);
-        for _ in 0..STATE_READS {
-            doorbell = Doorbell(registers.read32(RegOffset(DOORBELL)));
-            if doorbell.ioc_state() != IocState::RESET {
-                break;
-            }
-        }
-        if doorbell.is_all_ones() {
-            return Some(Polled::Gone);
-        }
-        match doorbell.ioc_state() {
-            IocState::OPERATIONAL => None,
-            _ => Some(Polled::Fault(doorbell.data())),
-        }
     }
 
     /// Cuts the regions of the plan into what queues and Control own.
@@ -214,9 +192,8 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
     fn begin(&mut self, start: Start, now: Instant) {
         self.machine.begin(start);
         self.functions = [None; TASK_MANAGEMENT as usize];
-        self.watch = now;
-        // The reset that comes first masks them.
-        self.interrupts = false;
+        self.watch.next = now;
+        self.interrupt.handle_reset();
         self.events.clear();
         self.acknowledgements.clear();
         self.departures.clear();
@@ -279,7 +256,7 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
     }
 
     fn poll(&mut self, now: Instant, registers: &mut dyn Registers) -> Polled {
-        if let Some(news) = self.look_at_state(now, registers) {
+        if let Some(news) = self.watch.look(now, registers) {
             return news;
         }
         self.give_frames_back(registers);
@@ -287,7 +264,7 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
         self.send_removal(registers);
         self.look_up(now, registers);
         let soon = !self.events.is_empty();
-        Polled::Operational(if soon { now + POLL } else { self.watch })
+        Polled::Operational(if soon { now + POLL } else { self.watch.next })
     }
 
     fn handle_message(&mut self, message: &Message, now: Instant, registers: &mut dyn Registers) {
@@ -356,19 +333,11 @@ impl<S: DmaSync + Clone> ControlPort for Mpi2<S> {
     }
 
     fn set_interrupts(&mut self, enabled: bool, registers: &mut dyn Registers) {
-        self.interrupts = enabled;
-        let quiet = HostInterruptMask::RESET | HostInterruptMask::DOORBELL;
-        let mask = if enabled { quiet } else { quiet | HostInterruptMask::REPLY };
-        registers.write32(RegOffset(INT_MASK), mask.0);
+        self.interrupt.set(enabled, registers);
     }
 
     fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
-        if !self.interrupts {
-            return false;
-        }
-        let status = registers.read32(RegOffset(INT_STATUS));
-        // The doorbell interrupt stays masked: handshakes are polled.
-        status != ALL_ONES && IntStatus(status).contains(IntStatus::REPLY_MESSAGE_INTERRUPT)
+        self.interrupt.is_claimed(registers)
     }
 }
 

@@ -5,15 +5,16 @@ use core::time::Duration;
 
 use hba_core::command::TargetId;
 use hba_core::dma::{DmaRegion, DmaSync};
-use hba_core::port::{BringUpError, TargetInfo};
+use hba_core::port::{BringUpError, TargetInfo, TargetKind};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
+use crate::pages::{self, Asked};
 use crate::wire::config::{
-    ConfigAction, ConfigPageHeader, ConfigReply, ConfigRequest, ExtPageType, PageAddress, PageType,
+    ConfigAction, ConfigPageHeader, ConfigRequest, ExtPageType, PageAddress, PageType,
 };
-use crate::wire::message::{Function, IocStatus, IocStatusWord};
+use crate::wire::message::Function;
 use crate::wire::mpi2::{RaidPhysDiskPage0, RaidVolumePage0, SasDevicePage2};
-use crate::wire::sas::{SasDeviceInfo, SasDeviceType};
+use crate::wire::sas::SasDeviceInfo;
 use crate::wire::sge::{SgeFlags, SgeSimple64};
 
 /// For the answer to one request.
@@ -183,21 +184,10 @@ impl Discover {
         members: &mut Vec<u16>,
         sync: &mut impl DmaSync,
     ) -> Result<Next, BringUpError> {
-        let step = self.kind.name();
-        let (reply, _) =
-            ConfigReply::read_from_prefix(reply).map_err(|_| BringUpError::BadReply { step })?;
-        if reply.function != Function::CONFIG {
-            return Err(BringUpError::BadReply { step });
-        }
-        let status = IocStatusWord(reply.ioc_status.get()).status();
-        match (self.page, status) {
-            (_, IocStatus::SUCCESS) => {}
-            // No such page type: the controller knows nothing of the kind. No further page: the end of the list.
-            (None, IocStatus::CONFIG_INVALID_TYPE) | (_, IocStatus::CONFIG_INVALID_PAGE) => {
-                return Ok(self.next_kind());
-            }
-            _ => return Err(BringUpError::Status { step, status: u32::from(status.0) }),
-        }
+        let asked = if self.page.is_some() { Asked::Page } else { Asked::Header };
+        let Some(reply) = pages::parse(self.kind.name(), reply, asked)? else {
+            return Ok(self.next_kind());
+        };
         if self.page.is_some() {
             return self.take_page(page, members, sync);
         }
@@ -248,6 +238,7 @@ impl Discover {
                     _ => Next::Target(TargetInfo {
                         id: TargetId::new(copy.dev_handle.get()),
                         port_name: 0,
+                        kind: TargetKind::Volume,
                     }),
                 })
             }
@@ -288,14 +279,11 @@ fn copy_of<T: FromBytes + FromZeros + IntoBytes>(page: &DmaRegion) -> T {
 
 /// The target that a device page describes: an end device with an SSP, STP or SATA target that no volume is made of.
 fn target_of(page: &SasDevicePage2, members: &[u16]) -> Option<TargetInfo> {
-    let info = SasDeviceInfo(page.device_info.get());
-    let target = SasDeviceInfo::SSP_TARGET | SasDeviceInfo::STP_TARGET | SasDeviceInfo::SATA_DEVICE;
-    let handle = page.dev_handle.get();
-    let own = info.device_type() != SasDeviceType::END_DEVICE || info.0 & target.0 == 0;
-    if own || members.contains(&handle) || handle == 0 {
+    let (info, handle) = (SasDeviceInfo(page.device_info.get()), page.dev_handle.get());
+    if !pages::is_target(info) || members.contains(&handle) || handle == 0 {
         return None;
     }
-    Some(TargetInfo { id: TargetId::new(handle), port_name: page.sas_address.get() })
+    Some(TargetInfo::device(TargetId::new(handle), page.sas_address.get()))
 }
 
 #[cfg(test)]

@@ -6,12 +6,11 @@ use hba_core::command::TargetId;
 use hba_core::dma::DmaSync;
 use hba_core::port::{BadReply, PortEvent};
 use hba_core::register::Registers;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::control::Mpi2;
 use super::requests::Purpose;
-use crate::wire::event::{EventAckRequest, EventNotifyReply};
-use crate::wire::message::Function;
+use crate::events;
 use crate::wire::mpi2::{TopologyChangeList, TopologyPhyEntry};
 
 /// Event codes of MPI 2.x that differ from MPI 1.x or are new.
@@ -58,22 +57,6 @@ pub(super) fn masks() -> [u32; 4] {
         masks[usize::from(event / 32)] &= !(1 << (event % 32));
     }
     masks
-}
-
-/// Acknowledgements that wait for their frame. Room is made at attach; a controller that wants more at once is reset.
-#[derive(Debug)]
-pub(super) struct Acknowledgements(VecDeque<(u32, u32)>);
-
-impl Acknowledgements {
-    const MAX: usize = 64;
-
-    pub(super) fn new() -> Self {
-        Self(VecDeque::with_capacity(Self::MAX))
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 /// Devices that left, until the controller is told that the host is done with them.
@@ -128,19 +111,12 @@ impl Departures {
 
 impl<S: DmaSync> Mpi2<S> {
     pub(super) fn handle_event(&mut self, bytes: &[u8]) -> Result<(), BadReply> {
-        let words = (bytes.len() / 4) as u8;
-        let (reply, data) = EventNotifyReply::read_from_prefix(bytes)
-            .map_err(|_| BadReply::MessageLength { words })?;
-        if reply.function != Function::EVENT_NOTIFICATION {
-            return Err(BadReply::Function { function: reply.function.0 });
-        }
-        // The controller states a length of its own; what the frame does not hold is not there.
-        let stated = usize::from(reply.event_data_length.get()) * 4;
-        let data = data.get(..stated.min(data.len())).unwrap_or(data);
+        let (reply, data) = events::parse(bytes)?;
         // Bits 31:16 are reserved here.
         let event = reply.event.get() as u16;
         if reply.ack_required.0 & 1 != 0 {
-            self.owe_acknowledgement(event, reply.event_context.get());
+            let context = reply.event_context.get();
+            self.events.extend(self.acknowledgements.owe(u32::from(event), context));
         }
         self.interpret(event, data)
     }
@@ -153,8 +129,7 @@ impl<S: DmaSync> Mpi2<S> {
                 if event == code::IR_CONFIGURATION_CHANGE_LIST {
                     self.resurvey = true;
                 }
-                let data = data.first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
-                self.events.push_back(PortEvent::Vendor { code: u32::from(event), data });
+                self.events.push_back(events::vendor(u32::from(event), data));
             }
         }
         Ok(())
@@ -202,27 +177,12 @@ impl<S: DmaSync> Mpi2<S> {
         }
     }
 
-    fn owe_acknowledgement(&mut self, event: u16, context: u32) {
-        if self.acknowledgements.0.len() == Acknowledgements::MAX {
-            let why = "too many events wait for their acknowledgement";
-            self.events.push_back(PortEvent::Distrust(why));
-            return;
-        }
-        self.acknowledgements.0.push_back((u32::from(event), context));
-    }
-
     pub(super) fn send_acknowledgement(&mut self, registers: &mut dyn Registers) {
         let Some(memory) = &mut self.memory else { return };
         if memory.requests.is_out(Purpose::EventAck) {
             return;
         }
-        let Some((event, event_context)) = self.acknowledgements.0.pop_front() else { return };
-        let request = EventAckRequest {
-            function: Function::EVENT_ACK,
-            event: event.into(),
-            event_context: event_context.into(),
-            ..EventAckRequest::new_zeroed()
-        };
+        let Some(request) = self.acknowledgements.next() else { return };
         memory.requests.post(Purpose::EventAck, request.as_bytes(), &mut self.sync, registers);
     }
 }

@@ -1,72 +1,26 @@
 //! Reply frames: read by whichever queue is told of them, given back by Control alone.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use hba_core::dma::{DmaRegion, DmaSync, DmaView};
 use hba_core::port::{BadReply, Message};
 use hba_core::register::{RegOffset, Registers};
 
-use super::config::REPLY_FRAME;
+pub(super) use crate::reply::ReplyCopy;
+use crate::reply::{FrameSet, REPLY_FRAME, frame_at};
 use crate::status::JUDGED_WORDS;
 use crate::wire::mpi2::REPLY_FREE_HOST_INDEX;
 
-/// Words of a reply frame.
-pub(super) const REPLY_WORDS: usize = REPLY_FRAME / 4;
-/// The shortest reply: the default reply's five words.
-const WORDS_MIN: u8 = 5;
-
-/// A reply frame, each word read once. The controller may rewrite the frame; this copy it cannot.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReplyCopy {
-    words: [u32; REPLY_WORDS],
-    /// Words that count, at most the frame.
-    pub(super) len: usize,
-}
-
 impl ReplyCopy {
-    /// Byte 3 of the first word.
-    pub(super) const fn function(&self) -> u8 {
-        (self.words[0] >> 24) as u8
-    }
-
-    /// The bytes of the reply as they were on the wire.
-    pub(super) fn bytes(&self) -> [u8; REPLY_FRAME] {
-        let mut bytes = [0; REPLY_FRAME];
-        for (chunk, word) in bytes.chunks_exact_mut(4).zip(self.words) {
-            chunk.copy_from_slice(&word.to_le_bytes());
-        }
-        bytes
-    }
-
     /// The words that say how a command ended.
     pub(super) fn judged(&self) -> impl Iterator<Item = u32> {
         self.words.into_iter().take(self.len.min(usize::from(JUDGED_WORDS)))
-    }
-
-    /// The reply whose words these are.
-    pub(super) fn of(words: &[u32]) -> Self {
-        let mut copy = Self { words: [0; REPLY_WORDS], len: words.len().min(REPLY_WORDS) };
-        copy.words.iter_mut().zip(words).for_each(|(word, given)| *word = *given);
-        copy
     }
 
     /// The message for Control. Word 2 names nothing on this wire; there it says whose reply it is.
     pub(super) fn named(mut self, smid: u16) -> Message {
         self.words[2] = u32::from(smid);
         Message::new(self.words.into_iter().take(self.len))
-    }
-
-    /// Whether a reply has at least `words` words, and the five of the default reply.
-    ///
-    /// # Errors
-    ///
-    /// [`BadReply::MessageLength`].
-    pub(super) fn check_length(&self, words: u8) -> Result<(), BadReply> {
-        if self.len < usize::from(words.max(WORDS_MIN)) {
-            return Err(BadReply::MessageLength { words: self.len as u8 });
-        }
-        Ok(())
     }
 }
 
@@ -75,13 +29,13 @@ impl ReplyCopy {
 pub(super) struct ReplyWindow {
     frames: DmaView,
     count: u16,
-    /// Bit n is set while this queue has copied frame n and not told Control.
-    copied: Vec<u64>,
+    /// Those which this queue has copied, and not told Control.
+    copied: FrameSet,
 }
 
 impl ReplyWindow {
     pub(super) fn new(frames: DmaView, count: u16) -> Self {
-        Self { frames, count, copied: vec![0; usize::from(count).div_ceil(64)] }
+        Self { frames, count, copied: FrameSet::new(count) }
     }
 
     /// The frame at `address` (bits 31:0), copied.
@@ -94,38 +48,22 @@ impl ReplyWindow {
         address: u32,
         sync: &mut impl DmaSync,
     ) -> Result<(u16, ReplyCopy), BadReply> {
-        let offset = address.wrapping_sub(self.frames.bus().low()) as usize;
-        let frame = offset / REPLY_FRAME;
-        if frame >= usize::from(self.count) || !offset.is_multiple_of(REPLY_FRAME) {
-            return Err(BadReply::FrameAddress { raw: address });
-        }
-        let (word, bit) = (frame / 64, 1 << (frame % 64));
-        if self.copied[word] & bit != 0 {
+        let frame = frame_at(address, self.frames.bus().low(), self.count)?;
+        if !self.copied.insert(frame) {
             return Err(BadReply::FrameNotOwned { raw: address });
         }
-        self.copied[word] |= bit;
+        let offset = usize::from(frame) * REPLY_FRAME;
         sync.for_cpu(self.frames.bus().offset(offset as u64), REPLY_FRAME);
-        Ok((frame as u16, self.copy(offset)))
+        Ok((frame, ReplyCopy::read(|at| self.frames.read_u32(offset + at))))
     }
 
     /// Control is told of the frame.
     pub(super) fn forget(&mut self, frame: u16) {
-        self.copied[usize::from(frame) / 64] &= !(1 << (frame % 64));
+        self.copied.remove(frame);
     }
 
     pub(super) fn forget_all(&mut self) {
-        self.copied.fill(0);
-    }
-
-    fn copy(&self, offset: usize) -> ReplyCopy {
-        let mut copy = ReplyCopy { words: [0; REPLY_WORDS], len: 0 };
-        copy.words[0] = self.frames.read_u32(offset);
-        let stated = (copy.words[0] >> 16) as u8;
-        copy.len = usize::from(stated).min(REPLY_WORDS);
-        for (at, word) in copy.words.iter_mut().enumerate().take(copy.len).skip(1) {
-            *word = self.frames.read_u32(offset + 4 * at);
-        }
-        copy
+        self.copied.clear();
     }
 }
 
@@ -141,15 +79,15 @@ pub(super) struct FreeQueue {
     count: u16,
     /// The life of the queues that frames come from.
     epoch: u32,
-    /// Frames that queues are done with and the controller has not got back; and the same, bit n for frame n.
+    /// Frames that queues are done with and the controller has not got back; and the same as a set.
     resting: Vec<u16>,
-    rests: Vec<u64>,
+    rests: FrameSet,
 }
 
 impl FreeQueue {
     pub(super) fn new(memory: DmaRegion, depth: u16, first: u32, count: u16) -> Self {
         let resting = Vec::with_capacity(usize::from(count));
-        let rests = vec![0; usize::from(count).div_ceil(64)];
+        let rests = FrameSet::new(count);
         Self { memory, depth, index: 0, first, count, epoch: 0, resting, rests }
     }
 
@@ -171,7 +109,7 @@ impl FreeQueue {
     pub(super) fn begin_epoch(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         self.resting.clear();
-        self.rests.fill(0);
+        self.rests.clear();
     }
 
     /// Whether a queue's life of this number is the present one.
@@ -197,11 +135,9 @@ impl FreeQueue {
         }
         for frame in frames.iter().filter(|frame| **frame < u32::from(self.count)) {
             let frame = *frame as u16;
-            let (word, bit) = (usize::from(frame) / 64, 1 << (frame % 64));
-            if self.rests[word] & bit != 0 {
+            if !self.rests.insert(frame) {
                 return Err(BadReply::FrameNotOwned { raw: self.address(frame) });
             }
-            self.rests[word] |= bit;
             self.resting.push(frame);
         }
         Ok(())
@@ -225,7 +161,7 @@ impl FreeQueue {
             self.index = if self.index + 1 == self.depth { 0 } else { self.index + 1 };
         }
         self.resting.clear();
-        self.rests.fill(0);
+        self.rests.clear();
         self.write_index(registers);
     }
 

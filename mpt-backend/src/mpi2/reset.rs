@@ -23,6 +23,10 @@ const RESET_POLL: Duration = Duration::from_millis(256);
 /// Enables the host code buffer in its size register.
 const HCB_ENABLE: u32 = 1;
 
+/// The interrupt mask register with everything masked, and with the interrupt of replies open.
+pub(super) const MASKED: u32 = REPLIES_OPEN | HostInterruptMask::REPLY.0;
+pub(super) const REPLIES_OPEN: u32 = HostInterruptMask::RESET.0 | HostInterruptMask::DOORBELL.0;
+
 /// The way to READY.
 pub(super) type Reset = reset::Reset<Chip>;
 
@@ -41,8 +45,7 @@ impl Chip {
 }
 
 impl reset::Chip for Chip {
-    const MASKED: u32 =
-        HostInterruptMask::RESET.0 | HostInterruptMask::REPLY.0 | HostInterruptMask::DOORBELL.0;
+    const MASKED: u32 = MASKED;
     const KEYS: &'static [u32] = &WRITE_SEQUENCE_KEYS2;
     const DUMPS_CORE: Option<IocState> = Some(IocState(0x5));
 

@@ -1,22 +1,18 @@
 //! Task management through the high-priority descriptor, and the second step of a device's removal behind it.
 
-use hba_core::command::{Nexus, TargetId};
 use hba_core::dma::DmaSync;
 use hba_core::port::{
     BadReply, NoResources, PortEvent, TaskManagement, TaskManagementId, TaskManagementResult,
-    WireTag,
 };
-use hba_core::queue::Vector;
 use hba_core::register::Registers;
-use scsi_proto::Lun;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::config::Plan;
 use super::control::Mpi2;
 use super::requests::Purpose;
-use crate::wire::message::{Function, IocStatus};
+use crate::wire::message::Function;
 use crate::wire::mpi2::{SasIoUnitControlRequest2, TaskManagementReply2, TaskManagementRequest2};
-use crate::wire::task_mgmt::{ResponseCode, TaskType};
+use crate::{reply, tasks};
 
 /// A function that is out.
 #[derive(Clone, Copy, Debug)]
@@ -56,16 +52,12 @@ impl<S: DmaSync> Mpi2<S> {
         bytes: &[u8],
         registers: &mut dyn Registers,
     ) -> Result<(), BadReply> {
-        let words = (bytes.len() / 4) as u8;
-        let (reply, _) = TaskManagementReply2::read_from_prefix(bytes)
-            .map_err(|_| BadReply::MessageLength { words })?;
-        if reply.function != Function::SCSI_TASK_MGMT {
-            return Err(BadReply::Function { function: reply.function.0 });
-        }
+        let (reply, _): (TaskManagementReply2, _) = reply::parse(bytes, Function::SCSI_TASK_MGMT)?;
         self.release(Purpose::TaskManagement(slot));
         let sent = self.functions.get_mut(usize::from(slot)).and_then(Option::take);
         if let Some(Sent { id, resets }) = sent {
-            self.events.push_back(PortEvent::TaskManagement(id, result_of(&reply)));
+            let result = tasks::result_of(reply.status(), reply.response_code);
+            self.events.push_back(PortEvent::TaskManagement(id, result));
             if let Some(handle) = resets {
                 self.departures.handle_reset(handle);
             }
@@ -91,29 +83,9 @@ impl<S: DmaSync> Mpi2<S> {
     }
 }
 
-type Addressed = (TaskType, TargetId, Lun, Option<(Vector, WireTag)>);
-
-fn addressed(kind: TaskType, nexus: Nexus, task: Option<(Vector, WireTag)>) -> Addressed {
-    (kind, nexus.target, nexus.lun, task)
-}
-
 /// The message for a function; `None` when the frame cannot express it.
 fn request_of(task: TaskManagement, plan: &Plan) -> Option<TaskManagementRequest2> {
-    let (kind, target, lun, task) = match task {
-        TaskManagement::AbortTask { nexus, vector, name } => {
-            addressed(TaskType::ABORT_TASK, nexus, Some((vector, name)))
-        }
-        TaskManagement::QueryTask { nexus, vector, name } => {
-            addressed(TaskType::QUERY_TASK, nexus, Some((vector, name)))
-        }
-        TaskManagement::AbortTaskSet(nexus) => addressed(TaskType::ABORT_TASK_SET, nexus, None),
-        TaskManagement::ClearTaskSet(nexus) => addressed(TaskType::CLEAR_TASK_SET, nexus, None),
-        TaskManagement::LogicalUnitReset(nexus) => {
-            addressed(TaskType::LOGICAL_UNIT_RESET, nexus, None)
-        }
-        TaskManagement::TargetReset(target) => (TaskType::TARGET_RESET, target, Lun::ZERO, None),
-        _ => return None,
-    };
+    let tasks::Function { kind, target, lun, task } = tasks::Function::of(task)?;
     if target.channel != 0 {
         return None;
     }
@@ -134,21 +106,4 @@ fn request_of(task: TaskManagement, plan: &Plan) -> Option<TaskManagementRequest
         task_mid: task_mid.into(),
         ..TaskManagementRequest2::new_zeroed()
     })
-}
-
-fn result_of(reply: &TaskManagementReply2) -> TaskManagementResult {
-    match reply.status().status() {
-        IocStatus::SUCCESS => {}
-        IocStatus::SCSI_INVALID_BUS
-        | IocStatus::SCSI_INVALID_TARGETID
-        | IocStatus::SCSI_DEVICE_NOT_THERE => return TaskManagementResult::DeviceNotPresent,
-        other => return TaskManagementResult::Failed(other.0),
-    }
-    match reply.response_code {
-        ResponseCode::TM_COMPLETE => TaskManagementResult::Complete,
-        ResponseCode::TM_SUCCEEDED => TaskManagementResult::Succeeded,
-        ResponseCode::TM_NOT_SUPPORTED => TaskManagementResult::Rejected,
-        ResponseCode::TM_INVALID_LUN => TaskManagementResult::IncorrectLun,
-        code => TaskManagementResult::Failed(u16::from(code.0)),
-    }
 }

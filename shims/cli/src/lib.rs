@@ -32,6 +32,7 @@ pub mod hctl;
 pub mod hex;
 pub mod list;
 pub mod output;
+pub mod part;
 pub mod send;
 mod serve;
 pub mod session;

@@ -2,6 +2,7 @@
 
 use hba_core::discovery::Discovered;
 use hba_core::logical_unit::{LogicalUnit, Readiness, WriteCache};
+use hba_core::port::TargetKind;
 use scsi_proto::inquiry::DeviceType;
 use serde::Serialize;
 
@@ -46,6 +47,8 @@ pub struct Row {
     lun: Option<u32>,
     #[serde(rename = "type")]
     device_type: String,
+    /// Whether the controller's firmware makes it of disks.
+    volume: bool,
     vendor: String,
     model: String,
     revision: String,
@@ -74,6 +77,7 @@ impl Row {
             target: target.id,
             lun: unit.nexus.lun.number(),
             device_type: short_type(unit.device_type),
+            volume: unit.target_kind == TargetKind::Volume,
             vendor: unit.vendor.clone(),
             model: unit.model.clone(),
             revision: unit.revision.clone(),
@@ -100,7 +104,7 @@ impl Row {
         };
         [
             format!("[{}]", self.address),
-            self.device_type.clone(),
+            if self.volume { "volume" } else { &self.device_type }.to_owned(),
             or_dash(Some(&self.vendor)),
             or_dash(Some(&self.model)),
             or_dash(Some(&self.revision)),

@@ -72,6 +72,32 @@ fn every_controller_shows_the_same_disks() {
     }
 }
 
+/// Two volumes and a disk: the four disks that the volumes are made of do not show.
+#[test]
+fn volumes_are_listed_as_such() {
+    for controller in ["sim:sas2008", "sim:sas3008"] {
+        let options = ["list", "--controller", controller, "--volumes", "2", "--disks", "3"];
+        let stdout = hba(&options).passed();
+        let mut rows: Vec<_> =
+            stdout.lines().map(|row| row.split_once("  ").expect("columns").1.trim()).collect();
+        rows.sort_unstable();
+        let expected = [
+            "disk    HBA-SIM  DISK            0001  HBASIM0002  naa.5000c50000000300  64.0MiB  512B  cache=on",
+            "volume  LSI      Logical Volume  0001  HBASIM0000  naa.5000c50000000100  64.0MiB  512B  cache=on",
+            "volume  LSI      Logical Volume  0001  HBASIM0001  naa.5000c50000000200  64.0MiB  512B  cache=on",
+        ];
+        assert_eq!(rows, expected, "{controller}");
+        let rows = hba(&[&options[..], &["--json"]].concat()).json();
+        let rows = rows.as_array().expect("an array");
+        let kinds = rows.iter().map(|row| (row["serial"].as_str(), row["volume"].as_bool()));
+        let expected = [("HBASIM0000", true), ("HBASIM0001", true), ("HBASIM0002", false)];
+        let mut kinds: Vec<_> = kinds.collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, expected.map(|(serial, volume)| (Some(serial), Some(volume))));
+        assert!(rows.iter().all(|row| row["type"] == "disk"));
+    }
+}
+
 #[test]
 fn qemu_arguments_reach_qemu() {
     if !common::available("qemu:") {

@@ -5,13 +5,13 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use hba_core::command::{Command, Unsendable};
 use hba_core::dma::{DmaRegion, Elements};
-use hba_core::limits::Limits;
 use hba_core::port::{
-    BringUp, ControlPort, Detail, Disowned, MemoryFault, MemoryPlan, Message, NoResources, Polled,
-    PortEvent, QueuePort, Reply, Start, Tag, TaskManagement, TaskManagementId, Unclaimed, WireTag,
+    ControlPort, MemoryFault, NoResources, QueuePort, Reply, TaskManagement, TaskManagementId,
+    WireTag,
 };
 use hba_core::register::Registers;
 use hba_core::time::Instant;
+use hba_core::{forward_control, forward_queue};
 
 /// What is to go wrong next; counts run down to 0. Clones share the counts.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +91,8 @@ impl<Q: QueuePort> QueuePort for FaultInjector<Q> {
     type Ack = Q::Ack;
     const GENERATION_BITS: u32 = Q::GENERATION_BITS;
 
+    forward_queue!(inner: disown, deliver, detail, read_sense, message, acknowledge, restart);
+
     fn prepare(
         &mut self,
         name: WireTag,
@@ -111,67 +113,18 @@ impl<Q: QueuePort> QueuePort for FaultInjector<Q> {
         }
         reply
     }
-
-    fn disown(&mut self, name: WireTag, why: Unclaimed) -> Disowned {
-        self.inner.disown(name, why)
-    }
-
-    fn deliver(&mut self, tag: Tag, detail: &Detail) {
-        self.inner.deliver(tag, detail);
-    }
-
-    fn detail(&self) -> &Detail {
-        self.inner.detail()
-    }
-
-    fn read_sense(&mut self, tag: Tag, into: &mut [u8]) {
-        self.inner.read_sense(tag, into);
-    }
-
-    fn message(&self) -> &Message {
-        self.inner.message()
-    }
-
-    fn acknowledge(&mut self) -> Q::Ack {
-        self.inner.acknowledge()
-    }
-
-    fn restart(&mut self) {
-        self.inner.restart();
-    }
 }
 
 impl<P: ControlPort> ControlPort for FaultInjector<P> {
     type Queue = FaultInjector<P::Queue>;
 
-    fn begin(&mut self, start: Start, now: Instant) {
-        self.inner.begin(start, now);
-    }
-
-    fn bring_up(&mut self, now: Instant, registers: &mut dyn Registers) -> BringUp {
-        self.inner.bring_up(now, registers)
-    }
-
-    fn limits(&self) -> Option<&Limits> {
-        self.inner.limits()
-    }
-
-    fn memory_plan(&self) -> MemoryPlan {
-        self.inner.memory_plan()
-    }
+    forward_control!(inner: begin, bring_up, limits, memory_plan, poll, poll_event);
+    forward_control!(inner: handle_message, set_interrupts, claims_interrupt);
 
     fn provide_memory(&mut self, regions: Vec<DmaRegion>) -> Result<Vec<Self::Queue>, MemoryFault> {
         let ports = self.inner.provide_memory(regions)?;
         let wrap = |port| FaultInjector::new(port, self.injections.clone());
         Ok(ports.into_iter().map(wrap).collect())
-    }
-
-    fn poll(&mut self, now: Instant, registers: &mut dyn Registers) -> Polled {
-        self.inner.poll(now, registers)
-    }
-
-    fn handle_message(&mut self, message: &Message, now: Instant, registers: &mut dyn Registers) {
-        self.inner.handle_message(message, now, registers);
     }
 
     fn send_task_management(
@@ -185,17 +138,5 @@ impl<P: ControlPort> ControlPort for FaultInjector<P> {
             return Err(NoResources);
         }
         self.inner.send_task_management(task, id, now, registers)
-    }
-
-    fn poll_event(&mut self) -> Option<PortEvent> {
-        self.inner.poll_event()
-    }
-
-    fn set_interrupts(&mut self, enabled: bool, registers: &mut dyn Registers) {
-        self.inner.set_interrupts(enabled, registers);
-    }
-
-    fn claims_interrupt(&mut self, registers: &mut dyn Registers) -> bool {
-        self.inner.claims_interrupt(registers)
     }
 }

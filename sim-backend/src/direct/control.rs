@@ -211,7 +211,7 @@ impl DirectControl {
         *known = found;
         let id = TargetId::new(id);
         self.events.push_back(match found {
-            Some(port_name) => PortEvent::TargetArrived(TargetInfo { id, port_name }),
+            Some(port_name) => PortEvent::TargetArrived(TargetInfo::device(id, port_name)),
             None => PortEvent::TargetDeparted(id),
         });
     }

@@ -6,18 +6,8 @@ use super::codes::IocStatus;
 use super::config_pages::page_type;
 use super::layout::{Config, ConfigReply, view};
 use super::{Mpi1Controller, Via};
+use crate::mpt::codes::action;
 use crate::mpt::page::{NoPage, Page};
-
-/// Action. Source: measured layouts, `MSG_CONFIG`.
-mod action {
-    pub(super) const HEADER: u8 = 0;
-    pub(super) const READ_CURRENT: u8 = 1;
-    pub(super) const WRITE_CURRENT: u8 = 2;
-    pub(super) const DEFAULT: u8 = 3;
-    pub(super) const WRITE_NVRAM: u8 = 4;
-    pub(super) const READ_DEFAULT: u8 = 5;
-    pub(super) const READ_NVRAM: u8 = 6;
-}
 
 /// Bits of PageType that are the type; the others are attributes.
 const TYPE_MASK: u8 = 0x0f;

@@ -8,20 +8,11 @@ use super::pages::{PageCopy, page_type};
 use super::violation::Violation;
 use super::{Mpi2Controller, Via};
 use crate::memory::DmaFault;
+use crate::mpt::codes::action;
 use crate::mpt::page::{NoPage, Page};
 
-/// Action. Source: what drivers send, `MPI2_CONFIG_REQUEST`.
-mod action {
-    pub(super) const HEADER: u8 = 0;
-    pub(super) const READ_CURRENT: u8 = 1;
-    pub(super) const WRITE_CURRENT: u8 = 2;
-    pub(super) const DEFAULT: u8 = 3;
-    pub(super) const WRITE_NVRAM: u8 = 4;
-    pub(super) const READ_DEFAULT: u8 = 5;
-    pub(super) const READ_NVRAM: u8 = 6;
-    pub(super) const GET_CHANGEABLE: u8 = 7;
-}
-
+/// Action of MPI 2.x alone.
+const GET_CHANGEABLE: u8 = 7;
 /// Bits of PageType that are the type; the others are attributes.
 const TYPE_MASK: u8 = 0x0f;
 /// Attributes of PageType: the page can be changed, and the change outlives a reset.
@@ -59,7 +50,7 @@ impl Mpi2Controller {
         via: Via,
     ) -> Result<(), IocStatus> {
         let kind = page_kind(request)?;
-        if request.action > action::GET_CHANGEABLE {
+        if request.action > GET_CHANGEABLE {
             return Err(IocStatus::CONFIG_INVALID_ACTION);
         }
         let number = request.header.page_number;

@@ -2,14 +2,10 @@
 
 use alloc::collections::VecDeque;
 
-use hba_core::adapter::{Adapter, Need};
-use hba_core::control::RecoveryConfig;
-use hba_core::dispatch::ClassTimeouts;
+use hba_core::adapter::Adapter;
 use hba_core::dma::{DataBuffer, DmaRegion};
 use hba_core::port::RegionPlan;
-use hba_core::queue::{Batch, IoQueue};
 use hba_core::register::{RegOffset, Registers};
-use hba_core::time::Instant;
 use mpt_backend::mpi2::{Mpi2, Mpi2Config};
 use mpt_backend::wire::message::Function;
 use mpt_backend::wire::mpi2::{
@@ -21,6 +17,7 @@ use zerocopy::FromZeros;
 
 use super::handshake::{DoorbellUnit, message_words};
 use super::memory::Memory;
+use super::open;
 
 /// An adapter on a [`DescriptorBank`].
 pub type DescriptorAdapter<D> = Adapter<Mpi2, D>;
@@ -153,22 +150,8 @@ impl DescriptorBank {
         memory: usize,
     ) -> (Self, DescriptorAdapter<D>) {
         let mut bank = Self::new(facts, memory);
-        let now = Instant::ZERO;
-        let (recovery, timeouts) = (RecoveryConfig::default(), ClassTimeouts::default());
-        let mut adapter = Adapter::new(Mpi2::new(config), recovery, timeouts, now);
-        let mut batch = Batch::new(1);
-        for _ in 0..1000 {
-            let progress = adapter.poll(now, &mut bank, &mut batch);
-            if let Some(Need::Memory(plan)) = progress.need {
-                let regions = plan.regions.iter().map(|region| bank.allocate(region)).collect();
-                adapter.provide_memory(regions).expect("the memory is as planned");
-            }
-            if adapter.queues().first().is_some_and(IoQueue::is_open) {
-                while adapter.poll_event().is_some() {}
-                return (bank, adapter);
-            }
-        }
-        panic!("not operational after a thousand polls");
+        let adapter = open(&mut bank, Mpi2::new(config), Self::allocate);
+        (bank, adapter)
     }
 
     /// Bytes of memory that the driver was given.

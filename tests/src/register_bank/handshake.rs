@@ -2,9 +2,11 @@
 
 use mpt_backend::wire::event::EventNotifyReply;
 use mpt_backend::wire::ioc::{IocCapabilities, IocFactsReply, IocInitReply, MsgVersion};
-use mpt_backend::wire::message::Function;
+use mpt_backend::wire::message::{Function, IocStatus};
 use mpt_backend::wire::port::{PortEnableReply, PortFactsReply, PortType};
 use mpt_backend::wire::registers::{Doorbell, DoorbellFunction, IntStatus, IocState};
+use mpt_backend::wire::scsi_io::{ScsiIoReply, ScsiState};
+use scsi_proto::Status;
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 /// Requests that the controller takes, and places in its reply post FIFO.
@@ -173,6 +175,27 @@ pub fn message_words<T: IntoBytes + Immutable>(reply: impl FnOnce(u8) -> T) -> V
     let reply = reply((size_of::<T>() / 4) as u8);
     let word = |chunk: &[u8]| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
     reply.as_bytes().chunks_exact(4).map(word).collect()
+}
+
+/// SCSI IO reply: status, state, IOC status, bytes moved, sense bytes. MPI 2.x begins it as MPI 1.x does.
+#[must_use]
+pub fn scsi_io_reply(
+    status: Status,
+    scsi_state: ScsiState,
+    ioc: IocStatus,
+    moved: u32,
+    sense: u32,
+) -> Vec<u32> {
+    message_words(|msg_length| ScsiIoReply {
+        msg_length,
+        function: Function::SCSI_IO_REQUEST,
+        scsi_status: status.0,
+        scsi_state,
+        ioc_status: ioc.0.into(),
+        transfer_count: moved.into(),
+        sense_count: sense.into(),
+        ..ScsiIoReply::new_zeroed()
+    })
 }
 
 fn halves(words: &[u32]) -> Vec<u16> {

@@ -15,7 +15,7 @@ use hba_core::adapter::{Adapter, Need};
 use hba_core::control::RecoveryConfig;
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::{DataBuffer, DmaRegion};
-use hba_core::port::RegionPlan;
+use hba_core::port::{ControlPort, RegionPlan};
 use hba_core::queue::{Batch, IoQueue};
 use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
@@ -27,7 +27,7 @@ use mpt_backend::wire::registers::{
 
 pub use descriptors::{DescriptorAdapter, DescriptorBank, Lane, facts};
 use handshake::{CREDITS, DoorbellUnit};
-pub use handshake::{answer, message_words};
+pub use handshake::{answer, message_words, scsi_io_reply};
 use memory::Fifos;
 pub use memory::{BankFifo, Memory, Pages};
 
@@ -52,6 +52,30 @@ pub struct RegisterBank {
     handed_over: u64,
     /// Bits of a context that come back.
     context_mask: u32,
+}
+
+/// Polls the adapter of a bank until its first queue is open, at time zero.
+fn open<B: Registers, P: ControlPort, D: DataBuffer>(
+    bank: &mut B,
+    port: P,
+    allocate: impl Fn(&mut B, &RegionPlan) -> DmaRegion,
+) -> Adapter<P, D> {
+    let now = Instant::ZERO;
+    let (recovery, timeouts) = (RecoveryConfig::default(), ClassTimeouts::default());
+    let mut adapter = Adapter::new(port, recovery, timeouts, now);
+    let mut batch = Batch::new(1);
+    for _ in 0..1000 {
+        let progress = adapter.poll(now, bank, &mut batch);
+        if let Some(Need::Memory(plan)) = progress.need {
+            let regions = plan.regions.iter().map(|region| allocate(bank, region)).collect();
+            adapter.provide_memory(regions).expect("the memory is as planned");
+        }
+        if adapter.queues().first().is_some_and(IoQueue::is_open) {
+            while adapter.poll_event().is_some() {}
+            return adapter;
+        }
+    }
+    panic!("not operational after a thousand polls");
 }
 
 /// Where the message context lies in every request and reply, in bytes.
@@ -87,22 +111,8 @@ impl RegisterBank {
     #[must_use]
     pub fn brought_up<D: DataBuffer>(config: Mpi1Config) -> (Self, BankAdapter<D>) {
         let (mut bank, fifo) = Self::new();
-        let now = Instant::ZERO;
-        let (recovery, timeouts) = (RecoveryConfig::default(), ClassTimeouts::default());
-        let mut adapter = Adapter::new(Mpi1::new(config, fifo), recovery, timeouts, now);
-        let mut batch = Batch::new(1);
-        for _ in 0..1000 {
-            let progress = adapter.poll(now, &mut bank, &mut batch);
-            if let Some(Need::Memory(plan)) = progress.need {
-                let regions = plan.regions.iter().map(|region| bank.allocate(region)).collect();
-                adapter.provide_memory(regions).expect("the memory is as planned");
-            }
-            if adapter.queues().first().is_some_and(IoQueue::is_open) {
-                while adapter.poll_event().is_some() {}
-                return (bank, adapter);
-            }
-        }
-        panic!("not operational after a thousand polls");
+        let adapter = open(&mut bank, Mpi1::new(config, fifo), Self::allocate);
+        (bank, adapter)
     }
 
     /// From now on `function` by doorbell handshake is answered with these words.

@@ -6,13 +6,12 @@ use hba_core::command::{Completion, Cookie, Effect, Nexus, Outcome, Request, Tar
 use hba_core::control::{ControlEvent, ResetReason};
 use hba_core::queue::{Batch, Counters, Vector};
 use hba_core::time::{Instant, Timeout};
-use hba_tests::register_bank::{BankAdapter, Pages, RegisterBank, message_words};
+use hba_tests::register_bank::{BankAdapter, Pages, RegisterBank, scsi_io_reply};
 use mpt_backend::mpi1::Mpi1Config;
-use mpt_backend::wire::message::{Function, IocStatus};
-use mpt_backend::wire::scsi_io::{ScsiIoReply, ScsiState};
+use mpt_backend::wire::message::IocStatus;
+use mpt_backend::wire::scsi_io::ScsiState;
 use scsi_proto::command::{Access, read, write};
 use scsi_proto::{Cdb, Lba, Lun, Status};
-use zerocopy::FromZeros;
 
 /// Bytes of every transfer.
 pub(crate) const LEN: u32 = 4096;
@@ -169,16 +168,7 @@ impl Scene {
 
 /// SCSI IO reply: status, state, IOC status, bytes moved, sense bytes.
 pub(crate) fn scsi_io(status: Status, state: u8, ioc: u16, count: u32, sense: u32) -> Vec<u32> {
-    message_words(|msg_length| ScsiIoReply {
-        msg_length,
-        function: Function::SCSI_IO_REQUEST,
-        scsi_status: status.0,
-        scsi_state: ScsiState(state),
-        ioc_status: ioc.into(),
-        transfer_count: count.into(),
-        sense_count: sense.into(),
-        ..ScsiIoReply::new_zeroed()
-    })
+    scsi_io_reply(status, ScsiState(state), IocStatus(ioc), count, sense)
 }
 
 /// GOOD with fewer bytes than asked for.

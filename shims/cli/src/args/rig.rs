@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 
 use crate::controller::{ControllerSpec, DiskPlan};
+use crate::part::{Firmware, PartOptions};
 use crate::session::{SessionConfig, SessionError, SimBehaviour};
 use crate::size::Size;
 
@@ -27,6 +28,16 @@ pub struct RigArgs {
     /// Bytes of a logical block: 512, 1024, 2048 or 4096
     #[arg(long, value_name = "N", global = true, default_value_t = 512)]
     pub block_size: u32,
+    /// What the firmware of sim:sas2008 or sim:sas3008 offers: rdpq (reply post queues apart), atomic (descriptors of 32
+    /// bits), coredump, with commas between them, or none [default: rdpq on sim:sas3008, none on sim:sas2008]
+    #[arg(long, value_name = "LIST", global = true)]
+    pub firmware: Option<Firmware>,
+    /// A host without 64-bit stores, for sim:sas2008 and sim:sas3008: descriptors are written in two
+    #[arg(long = "no-64-bit-store", global = true)]
+    pub no_64_bit_store: bool,
+    /// How many of the disks are RAID volumes of sim:sas2008 or sim:sas3008, 0 to 2, each over two disks that do not show
+    #[arg(long, value_name = "N", global = true, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub volumes: u8,
     /// An argument for QEMU, passed on unchanged; may be repeated. The controller's bus is hba.0
     #[arg(long = "qemu-arg", value_name = "ARG", global = true, allow_hyphen_values = true)]
     pub qemu_arg: Vec<String>,
@@ -46,6 +57,22 @@ impl RigArgs {
         let disks = DiskPlan::new(&self.disk, self.disks, bytes, self.block_size)?;
         let qemu_args = self.qemu_arg.clone();
         let controller = self.controller;
-        Ok(SessionConfig { controller, disks, qemu_args, behaviour, queues: None, record: false })
+        let part = self.part();
+        part.check(controller)?;
+        if usize::from(part.volumes) > disks.sources().len() {
+            return Err(SessionError::Volumes {
+                volumes: part.volumes,
+                disks: disks.sources().len(),
+            });
+        }
+        let (queues, record) = (None, false);
+        Ok(SessionConfig { controller, disks, part, qemu_args, behaviour, queues, record })
+    }
+
+    /// What is chosen of a SAS2008 or SAS3008.
+    #[must_use]
+    pub const fn part(&self) -> PartOptions {
+        let Self { firmware, no_64_bit_store: halved_stores, volumes, .. } = *self;
+        PartOptions { firmware, halved_stores, volumes }
     }
 }

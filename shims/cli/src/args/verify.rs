@@ -111,6 +111,7 @@ Examples:
   hba verify --fault lying-flush                  shows that the check can fail
   hba verify --fault torn
   hba verify --size 1G --disk-size 1G --depth 128 --io-size 4K-1M
+  hba verify --controller sim:sas3008 --vectors 5 --firmware rdpq,atomic
   hba verify --controller qemu:mptsas1068 --disk big.qcow2 --start 4294967200 --size 1M";
 
 #[cfg(test)]

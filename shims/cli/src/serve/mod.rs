@@ -25,6 +25,9 @@ pub(crate) fn run(
     options: &ServeArgs,
     output: &mut Output,
 ) -> Result<Exit, CliError> {
+    if rig.no_64_bit_store {
+        return Err(SessionError::NotTheHost { option: "--no-64-bit-store" }.into());
+    }
     let config = rig.session(SimBehaviour::default())?;
     let script = options.script.as_deref().map(script::open).transpose()?;
     let server = start(&config, &options.vfio_user)?;

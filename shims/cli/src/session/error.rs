@@ -43,6 +43,25 @@ pub enum SessionError {
         /// Which controller.
         controller: ControllerSpec,
     },
+    /// More volumes than disks.
+    Volumes {
+        /// Volumes asked for.
+        volumes: u8,
+        /// Disks asked for.
+        disks: usize,
+    },
+    /// An option that only the parts of MPI 2.x have.
+    NotMpi2 {
+        /// Which controller.
+        controller: ControllerSpec,
+        /// Which option.
+        option: &'static str,
+    },
+    /// An option that says what a host does, where the host is somebody else's.
+    NotTheHost {
+        /// Which option.
+        option: &'static str,
+    },
     /// The controller has no PCI device to show.
     NotPci {
         /// Which controller.
@@ -137,6 +156,16 @@ impl fmt::Display for SessionError {
                 f,
                 "{controller} has one vector: --vectors is for sim:sas2008, sim:sas3008 and sim:direct"
             ),
+            Self::Volumes { volumes, disks } => {
+                write!(f, "--volumes {volumes} needs as many --disks, and there is {disks}")
+            }
+            Self::NotMpi2 { controller, option } => write!(
+                f,
+                "{controller} has no choice of {option}: that is for sim:sas2008 and sim:sas3008"
+            ),
+            Self::NotTheHost { option } => {
+                write!(f, "{option} says what the host does, and here the guest is the host")
+            }
             Self::NotPci { controller } => {
                 write!(f, "{controller} is no simulated PCI device: take sim:sas3008")
             }

@@ -20,6 +20,7 @@ pub(crate) use sim::model;
 pub(crate) use trouble::tell_trouble;
 
 use crate::controller::{ControllerSpec, DiskPlan};
+use crate::part::PartOptions;
 
 /// What to start.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct SessionConfig {
     pub controller: ControllerSpec,
     /// Its disks.
     pub disks: DiskPlan,
+    /// What is chosen of a SAS2008 or SAS3008.
+    pub part: PartOptions,
     /// Arguments for QEMU, passed on unchanged. A simulated controller takes none.
     pub qemu_args: Vec<String>,
     /// How a simulation behaves.
@@ -71,7 +74,15 @@ impl SessionConfig {
     #[must_use]
     pub fn new(controller: ControllerSpec, disks: DiskPlan) -> Self {
         let behaviour = SimBehaviour::default();
-        Self { controller, disks, qemu_args: Vec::new(), behaviour, queues: None, record: false }
+        Self {
+            controller,
+            disks,
+            part: PartOptions::default(),
+            qemu_args: Vec::new(),
+            behaviour,
+            queues: None,
+            record: false,
+        }
     }
 }
 
@@ -99,6 +110,7 @@ impl Session {
     ///
     /// [`SessionError`].
     pub fn open(config: SessionConfig) -> Result<Self, SessionError> {
+        config.part.check(config.controller)?;
         match config.controller {
             ControllerSpec::SimSas1068 => sim::sas1068(&config),
             ControllerSpec::SimSas2008 | ControllerSpec::SimSas3008 => sim::mpi2(&config),

@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use hba_core::port::ControlPort;
+use hba_core::register::Registers;
+use hba_core::sync::PairedRegisters;
 use hba_core::tracer::Tracer;
 use mpt_backend::mpi1::{FifoRegister, Mpi1, Mpi1Config};
 use mpt_backend::mpi2::{Mpi2, Mpi2Config};
@@ -24,6 +26,7 @@ use super::{
     SessionError,
 };
 use crate::controller::{ControllerSpec, DiskSource};
+use crate::part::PartOptions;
 
 /// A register-level model with its disks, that reaches the host through `memory`.
 ///
@@ -70,7 +73,7 @@ pub(super) fn mpi2(config: &SessionConfig) -> Result<Session, SessionError> {
     let mut model = Mpi2Controller::new(personality(config), memory.device());
     insert_disks(config, model.topology_mut())?;
     model.set_schedule(schedule(config));
-    // A lock around the simulated registers keeps descriptors whole.
+    // A lock around the simulated registers keeps descriptors whole, or the halves take turns.
     let Queues { vectors, depth } = config.queues.unwrap_or(QUEUES);
     let driver = Mpi2Config {
         vectors: vectors.min(16) as u8,
@@ -87,10 +90,11 @@ fn personality(config: &SessionConfig) -> mpi2::Personality {
         ControllerSpec::SimSas3008 => mpi2::Personality::sas3008(),
         _ => mpi2::Personality::sas2008(),
     };
-    match config.queues {
+    let part = match config.queues {
         None => part,
         Some(queues) => part.with_vectors(queues.vectors.min(16) as u8),
-    }
+    };
+    config.part.applied(part)
 }
 
 /// The backend of `sim-backend`'s own controller.
@@ -109,6 +113,7 @@ pub(super) fn direct(config: &SessionConfig) -> Result<Session, SessionError> {
 /// A machine and what makes a driver's port for it.
 struct Machine<C, F> {
     machine: Arc<SimMachine<C>>,
+    halved_stores: bool,
     make_port: F,
     recorder: Option<FlightRecorder>,
 }
@@ -136,8 +141,19 @@ where
     P: ControlPort<Queue: Send> + Send + 'static,
 {
     fn driver(&self) -> Box<dyn Driver> {
-        let port = (self.make_port)(&self.machine);
         let platform = AsyncSimPlatform::new(self.machine.clone());
+        if self.halved_stores {
+            self.driver_on(platform.with_registers(PairedRegisters::new))
+        } else {
+            self.driver_on(platform)
+        }
+    }
+
+    fn driver_on<R>(&self, platform: AsyncSimPlatform<C, R>) -> Box<dyn Driver>
+    where
+        R: Registers + Clone + Send + Sync + 'static,
+    {
+        let port = (self.make_port)(&self.machine);
         let buffers = Box::new(platform.buffers());
         let end = Box::new(|| Ok(()));
         match self.recorder.clone() {
@@ -167,7 +183,8 @@ where
         Arc::new(move || machine.now())
     };
     let recorder = config.record.then(|| FlightRecorder::new(Arc::clone(&clock)));
-    let machine = Machine { machine, make_port, recorder: recorder.clone() };
+    let halved_stores = config.part.halved_stores;
+    let machine = Machine { machine, halved_stores, make_port, recorder: recorder.clone() };
     let driver = machine.driver();
     Ok(Session { driver, power: Some(Box::new(machine)), recorder, clock })
 }
@@ -183,19 +200,41 @@ fn insert_disks(config: &SessionConfig, topology: &mut Topology) -> Result<(), S
     if !config.qemu_args.is_empty() {
         return Err(SessionError::QemuArguments { controller: config.controller });
     }
-    let (disks, slots) = (config.disks.sources().len(), topology.slots());
-    for (slot, source) in config.disks.sources().iter().enumerate() {
-        let disk = disk(slot, source, config)?;
-        let too_many = SessionError::Slots { controller: config.controller, slots, disks };
-        topology.insert(slot, Box::new(disk)).map_err(|_| too_many)?;
+    let volumes = usize::from(config.part.volumes);
+    // Slots of volumes are behind those of disks, whose first are the members.
+    let phys = topology.slots() - if volumes > 0 { VOLUME_SLOTS } else { 0 };
+    let members = volumes * PartOptions::MEMBERS;
+    let (disks, slots) = (config.disks.sources().len(), phys - members + volumes);
+    if disks > slots {
+        return Err(SessionError::Slots { controller: config.controller, slots, disks });
+    }
+    let slot_of = |at| if at < volumes { phys + at } else { members + at - volumes };
+    let sources = config.disks.sources().iter().enumerate();
+    let shown = sources.map(|(at, source)| (slot_of(at), disk(at, source, config)));
+    let hidden = (0..members).map(|at| (at, member(at)));
+    for (slot, disk) in hidden.chain(shown) {
+        let disk = disk?;
+        let taken = SessionError::Slots { controller: config.controller, slots, disks };
+        topology.insert(slot, Box::new(disk)).map_err(|_| taken)?;
     }
     Ok(())
 }
 
-fn disk(slot: usize, source: &DiskSource, config: &SessionConfig) -> Result<SimDisk, SessionError> {
+/// A disk that a volume is made of: the controller keeps what is written to the volume, so it holds nothing that is looked at.
+fn member(at: usize) -> Result<SimDisk, SessionError> {
+    let index = (MEMBERS_FROM + at) as u32;
+    SimDisk::new(&DiskConfig::nth(index, 2048)).map_err(SessionError::Disk)
+}
+
+fn disk(at: usize, source: &DiskSource, config: &SessionConfig) -> Result<SimDisk, SessionError> {
     let (plan, behaviour) = (&config.disks, config.behaviour);
     let block_size = plan.block_size();
-    let defaults = DiskConfig::nth(slot as u32, 1);
+    let mut defaults = DiskConfig::nth(at as u32, 1);
+    if at < usize::from(config.part.volumes) {
+        // As integrated RAID says it of volumes.
+        (defaults.identity.vendor, defaults.identity.product) =
+            (*b"LSI     ", *b"Logical Volume  ");
+    }
     let seed = behaviour.seed.unwrap_or(0).wrapping_add(defaults.seed);
     let fault = behaviour.fault;
     let torn = fault == Some(Fault::TornBlock);
@@ -227,6 +266,10 @@ fn disk(slot: usize, source: &DiskSource, config: &SessionConfig) -> Result<SimD
 
 /// What the host asks a controller for, unless told otherwise.
 const QUEUES: Queues = Queues { vectors: 4, depth: u16::MAX };
+/// Slots that integrated RAID has for volumes.
+const VOLUME_SLOTS: usize = 2;
+/// The number that member disks are named from, beyond those that are seen.
+const MEMBERS_FROM: usize = 1000;
 /// What the host may allocate in all, over every power cycle. Only what is in use takes space.
 const MEMORY: usize = 64 << 30;
 /// The write cache of a disk in bytes.
@@ -234,3 +277,31 @@ const CACHE: u32 = 32 << 20;
 /// How long a command takes at least, and at most.
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_micros(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::DiskPlan;
+
+    /// Register writes of a bring-up.
+    fn writes(halved_stores: bool) -> u64 {
+        let disks = DiskPlan::memory(1, 1 << 20, 512).expect("a disk");
+        let config = SessionConfig::new(ControllerSpec::SimSas3008, disks);
+        let memory = SimMemory::new(1 << 30);
+        let mut model = Mpi2Controller::new(personality(&config), memory.device());
+        insert_disks(&config, model.topology_mut()).expect("room");
+        let machine = Arc::new(SimMachine::new(model, memory));
+        let driver = Mpi2Config { whole_descriptors: true, ..Mpi2Config::default() };
+        let make_port = |_: &SimMachine<_>| Mpi2::new(driver);
+        let machine = Machine { machine, halved_stores, make_port, recorder: None };
+        machine.driver().bring_up().expect("it comes up");
+        machine.machine.with_controller(|c| assert_eq!(c.violations().to_string(), ""));
+        machine.machine.register_count().writes
+    }
+
+    #[test]
+    fn a_host_without_64_bit_stores_writes_each_descriptor_in_two() {
+        let (whole, halved) = (writes(false), writes(true));
+        assert!(halved > whole, "{halved} for {whole}");
+    }
+}

@@ -39,6 +39,10 @@ pub(crate) fn run(rig: &RigArgs, args: &SimArgs, output: &mut Output) -> Result<
         note("a campaign runs on sim:direct or sim:sas1068: QEMU has a clock of its own");
         return Ok(Exit::Usage);
     }
+    if let Some(option) = rig.part().first() {
+        note(&format!("a campaign draws its own machine, and takes no {option}"));
+        return Ok(Exit::Usage);
+    }
     #[cfg(feature = "sabotage")]
     if let sabotage::Plan::Ended(exit) = sabotage::prepare(rig, args, output)? {
         return Ok(exit);

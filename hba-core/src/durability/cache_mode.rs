@@ -1,4 +1,4 @@
-//! Asking a unit for its cache mode, after something happened that may have changed it.
+//! The cache mode of a unit, and asking for it after something happened that may have changed it.
 
 use scsi_proto::Cdb;
 use scsi_proto::command::{Bits, Command as _, ModeSense6};
@@ -9,6 +9,33 @@ use super::judgement::{Cause, Judgement};
 use crate::command::{Cookie, Request, Transfer};
 use crate::logical_unit::WriteCache;
 use crate::name::Nexus;
+
+/// What the device said of its write cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheMode {
+    /// WCE.
+    pub write_cache: WriteCache,
+    /// DPOFUA: FUA is honoured.
+    pub dpofua: bool,
+    /// Nothing happened since that may have changed it: no mode change (2A/01), no MODE SELECT, no reset, no lost power,
+    /// no degraded cache. What is not fresh is not believed.
+    pub fresh: bool,
+}
+
+impl CacheMode {
+    pub(super) const UNKNOWN: Self =
+        Self { write_cache: WriteCache::Unknown, dpofua: false, fresh: false };
+
+    /// Whether a write with FUA that ended with GOOD is durable.
+    pub const fn trusts_fua(&self) -> bool {
+        self.fresh && self.dpofua
+    }
+
+    /// Whether every write that ended with GOOD is durable.
+    pub const fn is_write_through(&self) -> bool {
+        self.fresh && matches!(self.write_cache, WriteCache::Off)
+    }
+}
 
 /// What MODE SENSE(6) for the caching page told.
 ///
