@@ -381,8 +381,12 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
         if len == 0 || tag.0 >= self.depth {
             return;
         }
-        self.sync.for_cpu(self.sense.bus().offset(offset as u64), len);
+        let bus = self.sense.bus().offset(offset as u64);
+        self.sync.for_cpu(bus, len);
         self.sense.read_bytes(offset, &mut into[..len]);
+        // A count beyond what is written for a later command finds nothing of this one's.
+        self.sense.write_words(offset, [0; SENSE_STRIDE / 4]);
+        self.sync.for_device(bus, SENSE_STRIDE);
     }
 
     fn message(&self) -> &Message {

@@ -41,9 +41,13 @@ fn medium_error() -> Vec<u8> {
 fn f058_sense_count_huge_mpi1() {
     for count in [u32::MAX, 0x8000_0000, 0x0001_0000, 97] {
         let mut scene = Scene::new();
+        // The same slot again, after a command with more sense data than it says.
+        let end = check_condition(&mut scene, &[0xaa; SENSE_ROOM], VALID, 18);
+        assert_eq!(end.sense, [0xaa; 18]);
         let end = check_condition(&mut scene, &medium_error(), VALID, count);
         assert_eq!(end.sense.len(), SENSE_ROOM, "{count:#x}");
         assert_eq!(end.sense[..18], medium_error());
+        assert_eq!(end.sense[18..], [0; SENSE_ROOM - 18], "nothing of the other command");
         scene.assert_well();
     }
 }

@@ -6,7 +6,7 @@ use hba_tests::hostile::{self, SENSE_ROOM};
 use scsi_proto::command::{self, Access};
 use scsi_proto::{Lba, Status};
 
-use crate::{PAGE, Rig, scsi_io};
+use crate::{DEPTH, PAGE, Rig, scsi_io};
 
 /// CHECK CONDITION, autosense valid.
 const CHECK: u32 = 0x0000_0102;
@@ -46,13 +46,19 @@ fn medium_error() -> [u8; 18] {
     sense
 }
 
+/// What the device wrote, and behind it nothing of an earlier command's sense data.
 #[test]
 fn f058_sense_count_is_clamped_mpi2() {
     let mut rig = Rig::new();
+    for _ in 0..DEPTH {
+        let end = check_condition(&mut rig, &[0xaa; SENSE_ROOM], 18, PAGE);
+        assert_eq!(end.sense, [0xaa; 18]);
+    }
     for count in [u32::MAX, 0x8000_0000, 0x0001_0000, 97] {
         let end = check_condition(&mut rig, &medium_error(), count, PAGE);
         assert_eq!(end.sense.len(), SENSE_ROOM, "{count:#x}");
         assert_eq!(end.sense[..18], medium_error());
+        assert_eq!(end.sense[18..], [0; SENSE_ROOM - 18]);
     }
     rig.assert_well();
 }
