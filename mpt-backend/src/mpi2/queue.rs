@@ -45,6 +45,8 @@ pub struct Mpi2Queue<S = Coherent> {
     replies: ReplyWindow,
     /// Copied reply frames that Control has not been told of.
     spent: Vec<u16>,
+    /// So many are told before anything else is taken: a queue that never runs dry must not keep the controller's frames.
+    spent_max: usize,
     /// SMIDs of other queues' commands that ended well, as this queue was told; Control has not been told.
     misrouted: Vec<u16>,
     /// Ends of our commands that other queues were told of.
@@ -115,6 +117,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             chains: DmaRecords::new(memory.chains),
             sense: memory.sense,
             spent: Vec::with_capacity(usize::from(plan.replies)),
+            spent_max: spent_max(plan),
             misrouted: Vec::with_capacity(MISROUTED_MAX),
             delivered: Vec::with_capacity(MISROUTED_MAX),
             commands: plan.commands(),
@@ -285,12 +288,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             return self.breach(bad);
         }
         if !self.spent.is_empty() {
-            let from = self.spent.len().saturating_sub(note::NUMBERS_MAX);
-            for frame in &self.spent[from..] {
-                self.replies.forget(*frame);
-            }
-            self.message = note::spent(self.epoch, self.spent.drain(from..));
-            return Reply::Message;
+            return self.report_spent();
         }
         if !self.misrouted.is_empty() {
             let from = self.misrouted.len().saturating_sub(note::NUMBERS_MAX);
@@ -307,6 +305,16 @@ impl<S: DmaSync> Mpi2Queue<S> {
             return Reply::Message;
         }
         Reply::Empty
+    }
+
+    #[cold]
+    fn report_spent(&mut self) -> Reply {
+        let from = self.spent.len().saturating_sub(note::NUMBERS_MAX);
+        for frame in &self.spent[from..] {
+            self.replies.forget(*frame);
+        }
+        self.message = note::spent(self.epoch, self.spent.drain(from..));
+        Reply::Message
     }
 
     /// What a whole descriptor says.
@@ -369,6 +377,12 @@ impl<S: DmaSync> Mpi2Queue<S> {
         self.message = note::misrouted_reply(self.epoch, smid, &copy);
         Reply::Message
     }
+}
+
+/// Half of the reply frames, if all queues keep so many.
+fn spent_max(plan: &Plan) -> usize {
+    let share = usize::from(plan.replies) / (2 * usize::from(plan.vectors()));
+    share.clamp(1, note::NUMBERS_MAX)
 }
 
 /// A message for Control: not one that looks like a note, nor too short.
@@ -482,6 +496,9 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     #[cold]
     #[inline(never)]
     fn next_reply(&mut self) -> Reply {
+        if self.spent.len() >= self.spent_max {
+            return self.report_spent();
+        }
         self.at = self.index_at();
         let mut entry = self.post.pair_mut(self.at);
         let words = entry.load();

@@ -301,6 +301,21 @@ fn a_reply_that_looks_like_a_note_of_ours_is_none() {
     assert!(is_distrusted(&queue));
 }
 
+/// Two frames of those that all four queues share, and something else is always posted behind them.
+#[test]
+fn a_queue_that_never_runs_dry_gives_reply_frames_back() {
+    let plan = Plan { replies: 16, ..plan() };
+    let mut queue = queue(&plan);
+    queue.forge(0, [1 | u32::from(base()) << 16, address(UNDERRUN)]);
+    queue.forge(1, [1 | u32::from(base() + 1) << 16, address(CONTRADICTION)]);
+    (2..20).for_each(|at| queue.forge(at, [u32::from(base() + 2) << 16, 0]));
+    let replies: Vec<_> = (0..4).map(|_| queue.next_reply()).collect();
+    let told = [0, 1].map(|tag| Reply::Detail(name(tag)));
+    assert_eq!(replies, [told[0], told[1], Reply::Message, Reply::Success(name(2))]);
+    let frames = [UNDERRUN, CONTRADICTION];
+    assert_eq!(Note::of(queue.message()), Some(Note::Spent(0, &frames)));
+}
+
 #[test]
 fn an_event_goes_to_control_and_its_frame_after_it() {
     let (queue, replies) = served(&[(1, 0, address(EVENT))]);
