@@ -16,7 +16,7 @@ pub struct Serviced<A> {
     pub ack: Option<A>,
     /// Whether the budget ended the pass, not the queue: call again.
     pub more: bool,
-    /// The answer to a [`DrainRequest`].
+    /// The answer to a [`DrainRequest`](super::DrainRequest).
     pub drained: Option<DrainMark>,
     /// The device reads all ones: tell Control.
     pub gone: bool,
