@@ -5,7 +5,7 @@
 //!
 //! * [`Kick`]: an interrupt handler tells a worker that there is something to look at.
 //! * [`PhaseRing`], [`ErasedRing`]: what a device posts and one reader takes; [`RingWord`] is an entry in ordinary memory.
-//! * [`mailbox`]: values from one thread to another.
+//! * [`mailbox()`]: values from one thread to another.
 //! * `Answers` and `Desk`: where completions wait for the tasks that asked for them. The async facade's own.
 //! * [`Door`]: where those wait who found a [`SharedQueue`] owned.
 //! * [`PairedRegisters`]: pairs of registers on hosts without 64-bit stores.

@@ -21,7 +21,7 @@ use crate::verify::VerifyError;
 pub enum Exit {
     /// Done, and nothing is wrong.
     Pass = 0,
-    /// Verify found a block that is not what it has to be, or doctor what would fail.
+    /// Verify or sim found what must not be, or doctor what would fail.
     Mismatch = 1,
     /// The request makes no sense.
     Usage = 2,

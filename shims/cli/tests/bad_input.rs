@@ -78,7 +78,7 @@ fn nonsense_is_refused_in_one_line() {
         ),
         (
             &["verify", "--depth", "0"],
-            "invalid value '0' for '--depth <N>': number would be zero for non-zero type",
+            "invalid value '0' for '--depth <N>': a number from 1 to 4294967295 is needed",
         ),
         (
             &["verify", "--io-size", "8K-4K"],
@@ -94,7 +94,7 @@ fn nonsense_is_refused_in_one_line() {
         ),
         (
             &["verify", "--seed", "x"],
-            "invalid value 'x' for '--seed <N>': invalid digit found in string",
+            "invalid value 'x' for '--seed <N>': a seed is a number of at most 64 bits, decimal or hexadecimal after 0x",
         ),
         (
             &["verify", "--fault", "gremlins"],
@@ -161,7 +161,7 @@ fn nonsense_is_refused_in_one_line() {
         (&["serve"], "the following required arguments were not provided: --vfio-user <SOCKET>"),
         (
             &["serve", "--vfio-user", "/nonexistent/socket", "--controller", "sim:direct"],
-            "sim:direct is no simulated PCI device: take sim:sas3008",
+            "sim:direct is no simulated PCI device: take sim:sas1068, sim:sas2008 or sim:sas3008",
         ),
         (
             &["serve", "--vfio-user", "/nonexistent/socket"],

@@ -89,7 +89,7 @@ fn what_does_not_fit_is_refused_with_the_number_that_would() {
     for (arguments, line) in [
         (
             &["--vectors", "2"][..],
-            "sim:sas1068 has 1 vector, not 2: MPI 1.x has one reply queue; sim:direct has several",
+            "sim:sas1068 has 1 vector, not 2: sim:direct has 16, and sim:sas3008 too",
         ),
         (&["--controller", "sim:direct", "--vectors", "17"], "sim:direct has 16 vectors, not 17"),
         (

@@ -56,6 +56,36 @@ fn json_has_the_figures_and_shards_add_up() {
 }
 
 #[test]
+fn a_campaign_is_not_run_on_another_machine_than_the_one_that_is_named() {
+    let on =
+        |controller: &str| hba(&["sim", "--controller", controller, "--seeds", "0..1"]).failed(2);
+    for (controller, why) in [
+        ("sim:sas2008", "its model takes no faults of a campaign yet"),
+        ("sim:sas3008", "its model takes no faults of a campaign yet"),
+        ("qemu:mptsas1068", "QEMU has a clock of its own"),
+    ] {
+        let told = "a campaign runs on sim:direct or sim:sas1068, not on";
+        assert_eq!(on(controller), format!("{told} {controller}: {why}"));
+    }
+    for (option, value) in [
+        ("--disk", "/dev/null"),
+        ("--disks", "4"),
+        ("--disk-size", "64M"),
+        ("--block-size", "4096"),
+        ("--qemu-arg", "-S"),
+    ] {
+        let sentence = format!("a campaign draws its own machine, and takes no {option}");
+        assert_eq!(sim(&[option, value]).failed(2), sentence);
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_made_is_named() {
+    let refused = sim(&["--seeds", "0..1", "--log", "/nowhere/words.log"]).failed(2);
+    assert_eq!(refused, "/nowhere/words.log: No such file or directory (os error 2)");
+}
+
+#[test]
 fn a_stored_failure_fails_again_and_says_how_to_repeat_it() {
     let file = TestFile::with("busy.txt", BUSY.as_bytes());
     let ran = sim(&["--replay", file.path()]);

@@ -1,7 +1,7 @@
 //! Campaigns: many runs of a driver core against a world in which everything goes wrong, judged by oracles.
 //!
 //! A [`Plan`] is a run as plain data: the machine, the operations of the caller, and a schedule of faults, all drawn from
-//! a seed before the run begins ([`draw()`]). [`run`] executes it in virtual time, without a thread or a clock, with any
+//! a seed before the run begins ([`draw()`]). [`run()`] executes it in virtual time, without a thread or a clock, with any
 //! backend that implements [`ControlPort`](hba_core::port::ControlPort) and any controller model that is [`Troubled`].
 //! After each event the oracles are asked ([`Oracle`]); the first that speaks ends the run. A plan that failed can be
 //! made smaller ([`shrink()`]), stored as a small text file and replayed ([`Replay`]).

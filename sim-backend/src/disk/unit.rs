@@ -113,7 +113,7 @@ impl LogicalUnit {
 
     /// Executes one command: the bytes that it moved, or how else it ended.
     ///
-    /// The large [`Executed`] of a failure is made on the cold path only.
+    /// The large [`Executed`](crate::target::Executed) of a failure is made on the cold path only.
     #[inline]
     pub(super) fn execute(
         &mut self,

@@ -1,13 +1,14 @@
 //! The options of `bench`.
 
 use core::fmt;
-use core::num::{NonZeroU16, NonZeroU32};
+use core::num::NonZeroU32;
 use core::str::FromStr;
 use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
+use super::count::parse_count;
 use crate::bench::Mode;
 use crate::size::Size;
 
@@ -21,11 +22,11 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SIZE", default_value = "4K")]
     pub bs: Size,
     /// Commands outstanding on each vector
-    #[arg(long, value_name = "N", default_value = "32")]
+    #[arg(long, value_name = "N", default_value = "32", value_parser = parse_count)]
     pub depth: NonZeroU32,
     /// Vectors in use, each with a thread
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub vectors: NonZeroU16,
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    pub vectors: u16,
     /// How long to measure, after a warm-up of a tenth of that and at most half a second
     #[arg(long, value_name = "S", default_value = "5")]
     pub seconds: Seconds,

@@ -1,6 +1,7 @@
 //! The command line as types: the subcommands, and a file for the options of each.
 
 mod bench;
+mod count;
 mod decode;
 mod doctor;
 mod rig;
@@ -89,6 +90,8 @@ pub enum Command {
     ///
     /// Each seed is a run of its own: machine, operations and faults are drawn from it before it begins. A run that
     /// fails is made smaller, stored, and the command that replays it is shown. Ends with PASS or FAIL.
+    ///
+    /// The controller is sim:direct or sim:sas1068. Options about disks, firmware and volumes are refused.
     #[command(after_help = sim::EXAMPLES)]
     Sim(SimArgs),
 }
@@ -107,7 +110,7 @@ Examples:
 
 Exit codes:
   0  done, and nothing is wrong                   2  the request makes no sense
-  1  verify found a block that must not be,       3  the controller or a device failed
+  1  verify or sim found what must not be,        3  the controller or a device failed
      or doctor what would fail";
 
 const LIST_EXAMPLES: &str = "\

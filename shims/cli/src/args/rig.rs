@@ -22,12 +22,12 @@ pub struct RigArgs {
     /// Number of disks; those without an image are in memory [default: one for each image, or 2]
     #[arg(long, value_name = "N", global = true)]
     pub disks: Option<usize>,
-    /// Size of a disk in memory, such as 64M, 1G, 66TB
-    #[arg(long, value_name = "SIZE", global = true, default_value = "64M")]
-    pub disk_size: Size,
-    /// Bytes of a logical block: 512, 1024, 2048 or 4096
-    #[arg(long, value_name = "N", global = true, default_value_t = 512)]
-    pub block_size: u32,
+    /// Size of a disk in memory, such as 64M, 1G, 66TB [default: 64M]
+    #[arg(long, value_name = "SIZE", global = true)]
+    pub disk_size: Option<Size>,
+    /// Bytes of a logical block: 512, 1024, 2048 or 4096 [default: 512]
+    #[arg(long, value_name = "N", global = true)]
+    pub block_size: Option<u32>,
     /// What the firmware of sim:sas2008 or sim:sas3008 offers: rdpq (reply post queues apart), atomic (descriptors of 32
     /// bits), coredump, with commas between them, or none [default: rdpq on sim:sas3008, none on sim:sas2008]
     #[arg(long, value_name = "LIST", global = true)]
@@ -53,8 +53,8 @@ impl RigArgs {
     ///
     /// [`SessionError`] when a disk cannot be.
     pub fn session(&self, behaviour: SimBehaviour) -> Result<SessionConfig, SessionError> {
-        let bytes = self.disk_size.bytes();
-        let disks = DiskPlan::new(&self.disk, self.disks, bytes, self.block_size)?;
+        let bytes = self.disk_size.map_or(64 << 20, Size::bytes);
+        let disks = DiskPlan::new(&self.disk, self.disks, bytes, self.block_size())?;
         let qemu_args = self.qemu_arg.clone();
         let controller = self.controller;
         let part = self.part();
@@ -67,6 +67,26 @@ impl RigArgs {
         }
         let (queues, record) = (None, false);
         Ok(SessionConfig { controller, disks, part, qemu_args, behaviour, queues, record })
+    }
+
+    /// Bytes of a logical block.
+    #[must_use]
+    pub fn block_size(&self) -> u32 {
+        self.block_size.unwrap_or(512)
+    }
+
+    /// An option about the machine that was given, if any was, other than the controller.
+    #[must_use]
+    pub fn machine_option(&self) -> Option<&'static str> {
+        let given = [
+            ("--disk", !self.disk.is_empty()),
+            ("--disks", self.disks.is_some()),
+            ("--disk-size", self.disk_size.is_some()),
+            ("--block-size", self.block_size.is_some()),
+            ("--qemu-arg", !self.qemu_arg.is_empty()),
+        ];
+        let of_disks = given.into_iter().find_map(|(name, is_given)| is_given.then_some(name));
+        self.part().first().or(of_disks)
     }
 
     /// What is chosen of a SAS2008 or SAS3008.

@@ -1,16 +1,28 @@
 //! Seeds: one, and a range of them.
 
 use core::fmt;
-use core::num::ParseIntError;
 use core::str::FromStr;
 
 /// A seed, decimal or hexadecimal after `0x`.
-pub(super) fn parse_seed(text: &str) -> Result<u64, ParseIntError> {
-    match text.strip_prefix("0x") {
+pub(super) fn parse_seed(text: &str) -> Result<u64, SeedError> {
+    let seed = match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16),
         None => text.parse(),
+    };
+    seed.map_err(|_| SeedError)
+}
+
+/// Not a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SeedError;
+
+impl fmt::Display for SeedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a seed is a number of at most 64 bits, decimal or hexadecimal after 0x")
     }
 }
+
+impl core::error::Error for SeedError {}
 
 /// Seeds from the first up to the end, which is not one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use sim_backend::campaign::Profile;
 
+use super::count::parse_count;
 use super::seed::SeedRange;
 
 /// The options of `sim`.
@@ -23,7 +24,7 @@ pub struct SimArgs {
     #[arg(long, value_name = "NAME", default_value = "swarm")]
     pub profile: Profile,
     /// Runs at the same time
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count)]
     pub jobs: NonZeroU32,
     /// Only the I-th of N parts of the seeds, I from 0 on
     #[arg(long, value_name = "I/N", default_value = "0/1")]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
+use super::count::parse_count;
 use super::seed::parse_seed;
 use crate::session::Fault;
 use crate::size::{Size, SizeError};
@@ -24,7 +25,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "LBA", default_value_t = 0)]
     pub start: u64,
     /// Commands outstanding on each disk, as far as the controller and 128 MiB of buffers permit
-    #[arg(long, value_name = "N", default_value = "32")]
+    #[arg(long, value_name = "N", default_value = "32", value_parser = parse_count)]
     pub depth: NonZeroU32,
     /// Makes the run repeatable; decimal or 0x [default: from the clock, and shown]
     ///

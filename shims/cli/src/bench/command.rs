@@ -29,7 +29,7 @@ pub(crate) fn run(rig: &RigArgs, args: &BenchArgs, output: &mut Output) -> Resul
     let config = rig.session(SimBehaviour::default())?;
     let record = args.recorder || args.trace.is_some();
     let depth = u16::try_from(args.depth.get()).unwrap_or(u16::MAX);
-    let queues = Some(Queues { vectors: args.vectors.get(), depth });
+    let queues = Some(Queues { vectors: args.vectors, depth });
     let mut session = Session::open(SessionConfig { record, queues, ..config })?;
     let trace = trace.map(|file| file.start(wall_clock()));
     let found = session.attach().inspect_err(|_| tell_trouble(&mut session));
@@ -39,7 +39,7 @@ pub(crate) fn run(rig: &RigArgs, args: &BenchArgs, output: &mut Output) -> Resul
         mode: args.rw,
         bytes: args.bs.bytes(),
         depth: args.depth.get(),
-        vectors: args.vectors.get(),
+        vectors: args.vectors,
         duration: args.seconds.0,
     };
     let plan = Plan::new(&request, rig.controller, &limits, &found)?;

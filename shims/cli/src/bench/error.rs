@@ -185,7 +185,7 @@ impl fmt::Display for BenchError {
             ),
             Self::Vectors { controller, vectors, max: 1 } => write!(
                 f,
-                "{controller} has 1 vector, not {vectors}: MPI 1.x has one reply queue; sim:direct has several"
+                "{controller} has 1 vector, not {vectors}: sim:direct has 16, and sim:sas3008 too"
             ),
             Self::Vectors { controller, vectors, max } => {
                 write!(f, "{controller} has {max} vectors, not {vectors}")

@@ -41,7 +41,7 @@ pub(crate) fn run(rig: &RigArgs, args: &DecodeArgs, output: &mut Output) -> Resu
     let bytes = input(args)?;
     let report = match args.subject {
         DecodeSubject::Fault => unreachable!("decoded above"),
-        DecodeSubject::Cdb => cdb::decode(&bytes, rig.block_size),
+        DecodeSubject::Cdb => cdb::decode(&bytes, rig.block_size()),
         DecodeSubject::Sense => sense::decode(&bytes),
         DecodeSubject::Status => status::decode(&bytes),
         DecodeSubject::Inquiry => inquiry::decode(&bytes),

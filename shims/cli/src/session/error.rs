@@ -167,7 +167,10 @@ impl fmt::Display for SessionError {
                 write!(f, "{option} says what the host does, and here the guest is the host")
             }
             Self::NotPci { controller } => {
-                write!(f, "{controller} is no simulated PCI device: take sim:sas3008")
+                write!(
+                    f,
+                    "{controller} is no simulated PCI device: take sim:sas1068, sim:sas2008 or sim:sas3008"
+                )
             }
             Self::BlockSize { block_size } => {
                 write!(f, "blocks have 512, 1024, 2048 or 4096 bytes, not {block_size}")

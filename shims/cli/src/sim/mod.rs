@@ -35,24 +35,23 @@ const SHRINK_TRIES: u32 = 4000;
 /// Runs a campaign, one replay, or an enumeration.
 pub(crate) fn run(rig: &RigArgs, args: &SimArgs, output: &mut Output) -> Result<Exit, CliError> {
     let controller = rig.controller;
-    if controller == ControllerSpec::QemuMptsas1068 {
-        note("a campaign runs on sim:direct or sim:sas1068: QEMU has a clock of its own");
-        return Ok(Exit::Usage);
-    }
-    if let Some(option) = rig.part().first() {
-        note(&format!("a campaign draws its own machine, and takes no {option}"));
+    if let Some(why) = unfit(rig) {
+        note(&why);
         return Ok(Exit::Usage);
     }
     #[cfg(feature = "sabotage")]
     if let sabotage::Plan::Ended(exit) = sabotage::prepare(rig, args, output)? {
         return Ok(exit);
     }
-    let log = match args.log.as_deref().map(Log::create).transpose() {
-        Ok(log) => log,
-        Err(error) => {
-            note(&format!("the log cannot be written: {error}"));
-            return Ok(Exit::Failure);
-        }
+    let log = match &args.log {
+        None => None,
+        Some(path) => match Log::create(path) {
+            Ok(log) => Some(log),
+            Err(error) => {
+                note(&format!("{}: {error}", path.display()));
+                return Ok(Exit::Usage);
+            }
+        },
     };
     let begun = Instant::now();
     let ended = match (&args.replay, args.exhaustive) {
@@ -84,6 +83,21 @@ pub(crate) fn run(rig: &RigArgs, args: &SimArgs, output: &mut Output) -> Result<
         output.bytes(report.text().as_bytes())?;
     }
     Ok(if ended.failure.is_some() { Exit::Mismatch } else { Exit::Pass })
+}
+
+/// Why no campaign runs on what the options ask for.
+fn unfit(rig: &RigArgs) -> Option<String> {
+    if let Some(option) = rig.machine_option() {
+        return Some(format!("a campaign draws its own machine, and takes no {option}"));
+    }
+    let why = match rig.controller {
+        ControllerSpec::SimDirect | ControllerSpec::SimSas1068 => return None,
+        ControllerSpec::SimSas2008 | ControllerSpec::SimSas3008 => {
+            "its model takes no faults of a campaign yet"
+        }
+        ControllerSpec::QemuMptsas1068 => "QEMU has a clock of its own",
+    };
+    Some(format!("a campaign runs on sim:direct or sim:sas1068, not on {}: {why}", rig.controller))
 }
 
 /// What a campaign came to.
@@ -147,9 +161,12 @@ fn execute(
                 ..DirectConfig::default()
             })
         }),
-        _ => heard::<_, Mpi1Controller>(plan, listener, |registers, _| {
+        ControllerSpec::SimSas1068 => heard::<_, Mpi1Controller>(plan, listener, |registers, _| {
             Mpi1::new(Mpi1Config::default(), FifoRegister(registers))
         }),
+        ControllerSpec::SimSas2008
+        | ControllerSpec::SimSas3008
+        | ControllerSpec::QemuMptsas1068 => Err(format!("no campaign runs on {controller}")),
     }
 }
 
