@@ -92,7 +92,7 @@ impl<P: QueuePort, D: DataBuffer> IoQueue<P, D> {
         Some((name, expires, doorbell))
     }
 
-    /// The device gets the command of the slot that [`Slot::take`](slots::Slot::take) filled.
+    /// The device gets the command of the slot that [`Slot::take`](super::slots::Slot::take) filled.
     #[inline(always)]
     pub(super) fn issued(&mut self, next: NextFree) {
         self.slots.issue(next);

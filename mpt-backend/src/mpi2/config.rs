@@ -8,6 +8,7 @@ use scsi_proto::Cdb;
 
 use super::sgl::{Chains, ElementKind};
 use crate::reply::REPLY_FRAME;
+use crate::sense::SENSE;
 use crate::wire::mpi2::{IocCapabilities2, IocFactsReply2};
 use crate::wire::sge::MAX_SIMPLE_LENGTH;
 
@@ -53,8 +54,6 @@ const REQUESTS_MAX: u16 = 30_000;
 /// Bytes of a request frame: the SCSI IO request of 96 bytes and two elements. Chain segments have the same size, which
 /// every controller takes, whatever more it may offer.
 pub(super) const FRAME: usize = 128;
-/// Bytes of sense data kept for each command.
-pub(super) const SENSE: u8 = 96;
 /// Most reply frames. A controller out of frames waits for one.
 const REPLIES_MAX: u16 = 1024;
 

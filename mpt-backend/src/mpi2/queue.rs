@@ -8,21 +8,21 @@
 use alloc::vec::Vec;
 
 use hba_core::command::Command;
-use hba_core::command::Failure;
 use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, RecordMut, Segment};
 use hba_core::port::{
-    BadReply, Delivery, Detail, Disowned, Generation, Glance, Message, QueuePort, Reply, Tag,
-    Transferred, Unclaimed, Unsendable, WireTag,
+    BadReply, Detail, Disowned, Generation, Glance, Message, QueuePort, Reply, Tag, Unclaimed,
+    Unsendable, WireTag,
 };
 use hba_core::register::{RegOffset, RegisterWrite, WordWrite};
-use scsi_proto::{Direction, Status, TaskAttribute};
+use scsi_proto::{Direction, TaskAttribute};
 use zerocopy::FromBytes;
 
-use super::config::{FRAME, Plan, Post, SENSE};
+use super::config::{FRAME, Plan, Post};
 use super::note;
 use super::replies::{ReplyCopy, ReplyWindow};
 use super::sgl::{Chains, ElementKind, ListMemory, SGL_OFFSET};
-use crate::status::{JUDGED_WORDS, judge};
+use crate::sense::{SENSE, SenseBuffers};
+use crate::status::{JUDGED_WORDS, NONSENSE, SUCCESS, judge};
 use crate::wire::message::Function;
 use crate::wire::mpi2::{
     ATOMIC_REQUEST_DESCRIPTOR_POST, COMBINED_REPLY_POST_HOST_INDEX, DESCRIPTOR_SCSI_IO,
@@ -41,7 +41,7 @@ pub struct Mpi2Queue<S = Coherent> {
     post: DmaRecords<ENTRY>,
     frames: DmaRecords<FRAME>,
     chains: DmaRecords<FRAME>,
-    sense: DmaRegion,
+    sense: SenseBuffers,
     replies: ReplyWindow,
     /// Copied reply frames that Control has not been told of.
     spent: Vec<u16>,
@@ -92,8 +92,6 @@ pub(super) struct QueueMemory {
     pub(super) replies: ReplyWindow,
 }
 
-/// Bytes from one sense buffer to the next.
-pub(super) const SENSE_STRIDE: usize = SENSE as usize;
 /// Bytes of an entry of the reply post queue.
 pub(super) const ENTRY: usize = 8;
 /// What an entry reads while it is the controller's.
@@ -115,8 +113,8 @@ impl<S: DmaSync> Mpi2Queue<S> {
             post: DmaRecords::new(memory.post.split_at(usize::from(plan.post_depth) * ENTRY).0),
             frames: DmaRecords::new(memory.frames),
             chains: DmaRecords::new(memory.chains),
-            sense: memory.sense,
-            spent: Vec::with_capacity(usize::from(plan.replies)),
+            sense: SenseBuffers::new(memory.sense, plan.limits.queue_depth),
+            spent: Vec::with_capacity(spent_max(plan)),
             spent_max: spent_max(plan),
             misrouted: Vec::with_capacity(MISROUTED_MAX),
             delivered: Vec::with_capacity(MISROUTED_MAX),
@@ -156,10 +154,9 @@ impl<S: DmaSync> Mpi2Queue<S> {
         self.sync.for_device(self.post.bus_of(0), bytes);
         (self.at, self.acknowledged) = (0, 0);
         self.frames.region_mut().fill(0, usize::from(self.depth) * FRAME, 0);
-        for tag in 0..usize::from(self.depth) {
-            let sense = self.sense.bus().offset((tag * SENSE_STRIDE) as u64);
-            let mut words = self.frames.record_mut::<24>(tag);
-            words.put::<3>(sense.low());
+        for tag in 0..self.depth {
+            let mut words = self.frames.record_mut::<24>(tag.into());
+            words.put::<3>(self.sense.bus_of(tag).low());
             words.put::<4>(u32::from(SENSE) << 16);
             words.put::<5>((SGL_OFFSET / 4) as u32);
         }
@@ -309,11 +306,10 @@ impl<S: DmaSync> Mpi2Queue<S> {
 
     #[cold]
     fn report_spent(&mut self) -> Reply {
-        let from = self.spent.len().saturating_sub(note::NUMBERS_MAX);
-        for frame in &self.spent[from..] {
+        for frame in &self.spent {
             self.replies.forget(*frame);
         }
-        self.message = note::spent(self.epoch, self.spent.drain(from..));
+        self.message = note::spent(self.epoch, self.spent.drain(..));
         Reply::Message
     }
 
@@ -379,7 +375,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
     }
 }
 
-/// Half of the reply frames, if all queues keep so many.
+/// Half of the reply frames, if all queues keep so many; no more than one note tells.
 fn spent_max(plan: &Plan) -> usize {
     let share = usize::from(plan.replies) / (2 * usize::from(plan.vectors()));
     share.clamp(1, note::NUMBERS_MAX)
@@ -410,21 +406,6 @@ pub(super) fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
         .map_err(|_| BadReply::MessageLength { words: copy.len as u8 })?;
     Ok(judge(&reply, SENSE))
 }
-
-/// GOOD, every byte moved.
-pub(super) const SUCCESS: Detail = Detail {
-    delivery: Delivery::TaskComplete,
-    status: Status::GOOD,
-    transferred: Transferred::All,
-    sense_len: 0,
-    raw_status: 0,
-};
-/// The command has ended, and nothing that the controller says of how is to be believed.
-pub(super) const NONSENSE: Detail = Detail {
-    delivery: Delivery::Failed(Failure::BadReply),
-    transferred: Transferred::Bytes(0),
-    ..SUCCESS
-};
 
 impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     type Doorbell = WordWrite;
@@ -552,17 +533,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     }
 
     fn read_sense(&mut self, tag: Tag, into: &mut [u8]) {
-        let offset = usize::from(tag.0) * SENSE_STRIDE;
-        let len = into.len().min(SENSE_STRIDE);
-        if len == 0 || tag.0 >= self.depth {
-            return;
-        }
-        let bus = self.sense.bus().offset(offset as u64);
-        self.sync.for_cpu(bus, len);
-        self.sense.read_bytes(offset, &mut into[..len]);
-        // A count beyond what is written for a later command finds nothing of this one's.
-        self.sense.write_words(offset, [0; SENSE_STRIDE / 4]);
-        self.sync.for_device(bus, SENSE_STRIDE);
+        self.sense.take(tag, into, &mut self.sync);
     }
 
     fn message(&self) -> &Message {
@@ -588,6 +559,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         self.replies.forget_all();
         (self.nonsense, self.distrust, self.idle) = (None, false, QUIET);
         (self.unknown, self.stale) = (0, 0);
+        self.sense.clear(&mut self.sync);
         self.arm();
     }
 }
