@@ -25,19 +25,22 @@ use crate::limits::Limits;
 use crate::port::{
     ControlPort, Message, Polled, PortEvent, Start, TargetInfo, TaskManagement, TaskManagementId,
 };
-use crate::queue::{AbortTicket, DrainMark, Quiesced, Redeemed, Stopped, Vector, Verdict};
+use crate::queue::{
+    AbortTicket, DrainMark, Quiesced, Redeemed, Stopped, TICKETS_MAX, Vector, Verdict,
+};
 use crate::register::Registers;
 use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
 use events::Events;
 use memory::Asked;
-use recovery::{Recovery, RecoveryOutput};
+use recovery::{JOBS_MAX, Recovery, RecoveryOutput};
 use resets::ResetBudget;
 use targets::Targets;
 
-/// Actions that wait for the owner in the worst case, for each queue: a verdict on each of its tickets, a request to drain for each
-/// job, the replies that one pass found for other vectors, and its stop, restart and opening. More than that allocates.
-const ACTIONS_PER_QUEUE: usize = 16;
+/// Actions that wait for the owner, for each queue: a verdict on each of its tickets, a request to drain for each job, its stop,
+/// restart and opening, and five replies that were found on other vectors. A controller that misroutes more at once makes this
+/// allocate.
+const ACTIONS_PER_QUEUE: usize = TICKETS_MAX + JOBS_MAX + 3 + 5;
 
 /// The control machine of one adapter.
 #[derive(Debug)]

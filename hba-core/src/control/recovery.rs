@@ -32,7 +32,7 @@ pub(super) enum RecoveryOutput {
 }
 
 /// Jobs at work at the same time, each on another logical unit.
-const JOBS_MAX: usize = TICKETS_MAX;
+pub(super) const JOBS_MAX: usize = TICKETS_MAX;
 /// Task management functions of the caller that may wait.
 const REQUESTS_MAX: usize = 16;
 
