@@ -17,14 +17,15 @@ use hba_core::time::Instant;
 use zerocopy::IntoBytes;
 
 use super::bring_up::BringUpMachine;
-use super::config::{CONTROL_REQUESTS, FRAME, Mpi2Config, Plan};
+use super::config::{Mpi2Config, Plan};
 use super::discover::{self, Arrivals, Discover, Next};
 use super::events::Departures;
 use super::note::Note;
 use super::queue::{ENTRY, Mpi2Queue, QueueMemory, end_of};
 use super::replies::{FreeQueue, ReplyCopy, ReplyWindow};
-use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
+use super::requests::{CONTROL_REQUESTS, Purpose, Requests, TASK_MANAGEMENT};
 use super::reset;
+use super::sgl::FRAME;
 use super::tasks::Sent;
 use crate::bring_up::POLL;
 use crate::events::Acknowledgements;

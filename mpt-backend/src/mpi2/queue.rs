@@ -18,15 +18,14 @@ use hba_core::port::{
 };
 use hba_core::register::{RegOffset, RegisterWrite, WordWrite};
 
-use super::config::{FRAME, Plan, Post};
+use super::config::Plan;
+use super::post::index_register;
 use super::replies::ReplyWindow;
-use super::sgl::{Chains, ElementKind, SGL_OFFSET};
+use super::sgl::{Chains, ElementKind, FRAME, SGL_OFFSET};
 use crate::sense::{SENSE, SenseBuffers};
 use crate::status::SUCCESS;
 use crate::wire::mpi2::{
-    ATOMIC_REQUEST_DESCRIPTOR_POST, COMBINED_REPLY_POST_HOST_INDEX, DESCRIPTOR_SCSI_IO,
-    REPLY_POST_HOST_INDEX, REPLY_SCSI_IO_SUCCESS, REPLY_UNUSED, REQUEST_DESCRIPTOR_POST,
-    request_descriptor,
+    DESCRIPTOR_SCSI_IO, REPLY_SCSI_IO_SUCCESS, REPLY_UNUSED, request_descriptor,
 };
 use frame::{Header, IEEE_LAST, control_place, controls};
 pub(super) use sort::end_of;
@@ -126,10 +125,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             flags: [false, true].map(|to_device| plan.chains.flags(to_device)),
             at: 0,
             acknowledged: 0,
-            first: first_post(
-                plan.post,
-                request_descriptor(DESCRIPTOR_SCSI_IO, vector as u8, base),
-            ),
+            first: plan.post.of(request_descriptor(DESCRIPTOR_SCSI_IO, vector as u8, base)),
             base,
             depth: plan.limits.queue_depth,
             index: index_register(vector as u8, plan.facts.combines_indices()),
@@ -352,23 +348,6 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         self.sense.clear(&mut self.sync);
         self.arm();
     }
-}
-
-/// The post of `descriptor`, by the register pair or by the one register that firmware offers instead.
-const fn first_post(method: Post, descriptor: u32) -> WordWrite {
-    match method {
-        Post::Pair => WordWrite::pair(RegOffset(REQUEST_DESCRIPTOR_POST), descriptor as u64),
-        Post::Atomic => WordWrite::one(RegOffset(ATOMIC_REQUEST_DESCRIPTOR_POST), descriptor),
-    }
-}
-
-/// Where the index of a queue is written, and the bits that name the queue there.
-pub(super) fn index_register(queue: u8, combined: bool) -> (RegOffset, u32) {
-    if !combined {
-        return (RegOffset(REPLY_POST_HOST_INDEX), u32::from(queue) << 24);
-    }
-    let register = COMBINED_REPLY_POST_HOST_INDEX + u32::from(queue / 8) * 0x10;
-    (RegOffset(register), u32::from(queue % 8) << 24)
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@ use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
 use zerocopy::FromZeros;
 
-use super::config::{FRAME, Facts, Mpi2Config, Plan};
+use super::config::{Facts, Mpi2Config, Plan};
 use super::control::Mpi2;
 use super::note::{self, Note};
 use super::queue::{ENTRY, Mpi2Queue, QueueMemory};
 use super::replies::ReplyWindow;
+use super::sgl::FRAME;
 use crate::reply::REPLY_FRAME;
 use crate::sense::SENSE_STRIDE;
 use crate::status::{NONSENSE, SUCCESS};

@@ -6,8 +6,7 @@ use hba_core::port::Unsendable;
 use scsi_proto::{Direction, TaskAttribute};
 
 use super::Mpi2Queue;
-use crate::mpi2::config::FRAME;
-use crate::mpi2::sgl::{ElementKind, ListMemory, SGL_OFFSET};
+use crate::mpi2::sgl::{ElementKind, FRAME, ListMemory, SGL_OFFSET};
 use crate::wire::scsi_io::{self, DataDirection, halves};
 
 /// The fourth word of the last IEEE element.
