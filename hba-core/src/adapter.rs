@@ -322,33 +322,12 @@ impl<P: ControlPort, D: DataBuffer> Adapter<P, D> {
                 self.stopping.push(vector);
                 self.passes = PASSES_BEFORE_STOP;
             }
-            Action::Restart(permit) => {
-                if let Some(queue) = self.queue_mut(permit.vector()) {
-                    queue.restart(permit);
-                }
-            }
-            Action::Open(permit) => {
-                if let Some(queue) = self.queue_mut(permit.vector()) {
-                    queue.open(permit);
-                }
-            }
-            Action::Drain(request) => {
-                if let Some(queue) = self.queue_mut(request.vector()) {
-                    queue.begin_drain(request);
-                }
-            }
-            Action::Redeem(ticket, verdict) => {
-                if let Some(queue) = self.queue_mut(ticket.vector()) {
-                    let redeemed = queue.redeem(ticket, verdict);
+            action => {
+                let queue = action.vector().and_then(|v| self.queues.get_mut(usize::from(v.0)));
+                if let Some(redeemed) = queue.and_then(|queue| action.apply(queue)) {
                     self.control.handle_redeemed(redeemed);
                 }
             }
-            Action::Deliver(reply) => {
-                if let Some(queue) = self.queue_mut(reply.vector) {
-                    queue.deliver(&reply);
-                }
-            }
-            Action::ProvideMemory(_) | Action::Isolate => {}
         }
     }
 

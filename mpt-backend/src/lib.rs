@@ -62,6 +62,7 @@ pub mod mpi2;
 mod pages;
 mod reply;
 mod reset;
+mod sense;
 mod status;
 mod tasks;
 pub mod wire;

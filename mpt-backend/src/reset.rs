@@ -27,6 +27,7 @@ const UNLOCK_TRIES: u8 = 20;
 const CORE_DUMP: Duration = Duration::from_secs(15);
 /// Between looks at the state of such firmware.
 const CORE_DUMP_POLL: Duration = Duration::from_millis(256);
+
 /// What is done to a family's chips in its own way.
 pub(crate) trait Chip {
     /// All interrupts masked.

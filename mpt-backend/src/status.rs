@@ -11,6 +11,21 @@ use crate::wire::scsi_io::{ScsiIoReply, ScsiState};
 /// Words that a SCSI IO reply needs for [`judge`]: what follows differs between MPI 1.x and 2.x, and is not looked at.
 pub(crate) const JUDGED_WORDS: u8 = 7;
 
+/// GOOD, every byte moved.
+pub(crate) const SUCCESS: Detail = Detail {
+    delivery: Delivery::TaskComplete,
+    status: Status::GOOD,
+    transferred: Transferred::All,
+    sense_len: 0,
+    raw_status: 0,
+};
+/// The command has ended, and nothing that the controller says of how is to be believed.
+pub(crate) const NONSENSE: Detail = Detail {
+    delivery: Delivery::Failed(Failure::BadReply),
+    transferred: Transferred::Bytes(0),
+    ..SUCCESS
+};
+
 /// Judges a SCSI IO reply; `sense_room` is the size of the sense buffer in bytes.
 ///
 /// Where the words contradict each other the worst wins: success needs IOC status, SCSI state and SCSI status to agree.

@@ -232,11 +232,7 @@ impl<D: DataBuffer> Vectors<D> {
                 }
                 return;
             }
-            Action::Restart(permit) => permit.vector(),
-            Action::Open(permit) => permit.vector(),
-            Action::Drain(request) => request.vector(),
-            Action::Deliver(reply) => reply.vector,
-            Action::Redeem(ticket, _) => ticket.vector(),
+            action => action.vector().expect("one queue's"),
         };
         let turn = self.lanes[usize::from(vector.0)].enter(Carried(action), apply);
         if let Some(redeemed) = turn.expect("nobody is in").leave().words {
@@ -295,16 +291,7 @@ fn apply<D: DataBuffer>(
     queue: &mut IoQueue<DirectQueue, D>,
     Carried(action): Carried,
 ) -> (Option<Redeemed>, ()) {
-    match action {
-        Action::Restart(permit) => queue.restart(permit),
-        Action::Open(permit) => queue.open(permit),
-        Action::Drain(request) => queue.begin_drain(request),
-        Action::Deliver(reply) => queue.deliver(&reply),
-        Action::Redeem(ticket, verdict) => return (Some(queue.redeem(ticket, verdict)), ()),
-        Action::Gone(failure) => queue.handle_gone(failure),
-        _ => {}
-    }
-    (None, ())
+    (action.apply(queue), ())
 }
 
 /// TEST UNIT READY to a disk, with whatever comes home with it.

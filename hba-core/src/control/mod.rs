@@ -3,14 +3,17 @@
 //! [`Control`] owns everything that vectors share and everything that takes long. It exchanges values with the queues: it
 //! gives out [`Action`]s, the owner carries them to the queue that they name and brings the answers back. Nothing waits.
 
+mod action;
 mod events;
 mod memory;
 mod recovery;
 mod resets;
+mod start;
 mod targets;
 
 use alloc::collections::VecDeque;
 
+pub use action::Action;
 pub use events::{ControlEvent, ResetReason};
 pub use memory::Provided;
 pub use recovery::{RecoveryConfig, Rung};
@@ -20,25 +23,24 @@ use crate::durability::Durability;
 use crate::fabric::HostMapping;
 use crate::limits::Limits;
 use crate::port::{
-    BringUp, BringUpError, ControlPort, MemoryPlan, Message, Misrouted, Polled, PortEvent, Start,
-    TargetInfo, TaskManagement, TaskManagementId,
+    ControlPort, Message, Polled, PortEvent, Start, TargetInfo, TaskManagement, TaskManagementId,
 };
 use crate::queue::{
-    AbortTicket, DrainMark, DrainRequest, OpenPermit, Quiesced, Redeemed, RestartPermit, Stopped,
-    Vector, Verdict,
+    AbortTicket, DrainMark, Quiesced, Redeemed, Stopped, TICKETS_MAX, Vector, Verdict,
 };
 use crate::register::Registers;
 use crate::sabotage::{Sabotage, is_planted};
 use crate::time::Instant;
 use events::Events;
 use memory::Asked;
-use recovery::{Recovery, RecoveryOutput};
+use recovery::{JOBS_MAX, Recovery, RecoveryOutput};
 use resets::ResetBudget;
 use targets::Targets;
 
-/// Actions that wait for the owner in the worst case, for each queue: a verdict on each of its tickets, a request to drain for each
-/// job, the replies that one pass found for other vectors, and its stop, restart and opening. More than that allocates.
-const ACTIONS_PER_QUEUE: usize = 16;
+/// Actions that wait for the owner, for each queue: a verdict on each of its tickets, a request to drain for each job, its stop,
+/// restart and opening, and five replies that were found on other vectors. A controller that misroutes more at once makes this
+/// allocate.
+const ACTIONS_PER_QUEUE: usize = TICKETS_MAX + JOBS_MAX + 3 + 5;
 
 /// The control machine of one adapter.
 #[derive(Debug)]
@@ -91,32 +93,6 @@ enum State {
     Dead,
 }
 
-/// Something that the owner of Control has to do, in the order given.
-#[derive(Debug)]
-#[must_use = "the adapter waits for it"]
-pub enum Action {
-    /// Allocate the memory of this plan and call [`Control::provide_memory`].
-    ProvideMemory(MemoryPlan),
-    /// Service this queue until nothing is pending, [`quiesce`](crate::queue::IoQueue::quiesce) it, and bring the token
-    /// to [`Control::handle_quiesced`].
-    Quiesce(Vector),
-    /// Carry the permit to its queue.
-    Restart(RestartPermit),
-    /// Carry the permit to its queue.
-    Open(OpenPermit),
-    /// Carry the request to its queue; the mark goes to [`Control::handle_drained`].
-    Drain(DrainRequest),
-    /// Carry the ticket home to its queue, and what it says to [`Control::handle_redeemed`].
-    Redeem(AbortTicket, Verdict),
-    /// Carry it to its queue's [`deliver`](crate::queue::IoQueue::deliver), and service that queue.
-    Deliver(Misrouted),
-    /// Tell every queue [`handle_gone`](crate::queue::IoQueue::handle_gone) with this failure.
-    Gone(Failure),
-    /// The controller is beyond control: clear its bus master enable bit (PCI command register, bit 2), so that it can
-    /// touch no memory, then call [`Control::handle_isolated`].
-    Isolate,
-}
-
 /// When Control wants to be stepped next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "Control does nothing between steps"]
@@ -152,7 +128,7 @@ impl<P: ControlPort> Control<P> {
     /// What the host knows of the way from the controller to memory, from the next bring-up or reset on. Nothing, by default.
     ///
     /// It is checked before the controller is told of memory: bring-up ends with
-    /// [`BringUpError::Preflight`] where the controller's first fetch, or a later one, would fault.
+    /// [`BringUpError::Preflight`](crate::port::BringUpError::Preflight) where the controller's first fetch, or a later one, would fault.
     pub fn set_mapping(&mut self, mapping: HostMapping) {
         self.mapping = mapping;
     }
@@ -383,121 +359,6 @@ impl<P: ControlPort> Control<P> {
         self.state != State::Operational || self.recovery.is_busy()
     }
 
-    fn begin(&mut self, start: Start, now: Instant) {
-        self.port.begin(start, now);
-        self.targets.begin_survey();
-        self.state = State::BringingUp { start, serving: false };
-        self.preflight_due = start == Start::Reset;
-    }
-
-    fn step_bring_up(
-        &mut self,
-        start: Start,
-        serving: bool,
-        now: Instant,
-        registers: &mut dyn Registers,
-    ) -> Option<Instant> {
-        if core::mem::take(&mut self.preflight_due) && !self.passes_preflight() {
-            return None;
-        }
-        match self.port.bring_up(now, registers) {
-            BringUp::Wait(at) => Some(at),
-            // Reset, and never told of any memory.
-            BringUp::NeedMemory if self.closing => {
-                self.state = State::Down;
-                None
-            }
-            // Now rather than with memory in hand; once more then, as a mapping may be made along with the memory.
-            BringUp::NeedMemory if !self.passes_preflight() => None,
-            BringUp::NeedMemory => {
-                self.ask_for_memory();
-                None
-            }
-            BringUp::Serving(at) => {
-                if !serving {
-                    self.state = State::BringingUp { start, serving: true };
-                    self.restart_queues(false);
-                }
-                Some(at)
-            }
-            BringUp::Ready if start == Start::Shutdown && self.suspending => {
-                self.suspending = false;
-                self.state = State::Suspended;
-                self.restart_queues(true);
-                self.events.push(ControlEvent::Suspended);
-                None
-            }
-            BringUp::Ready if start == Start::Shutdown => {
-                self.state = State::Down;
-                self.durability.note_gone();
-                self.actions.push_back(Action::Gone(Failure::Aborted));
-                None
-            }
-            BringUp::Ready => {
-                if !serving {
-                    self.restart_queues(false);
-                }
-                for vector in self.all_vectors() {
-                    self.actions.push_back(Action::Open(OpenPermit { vector }));
-                }
-                self.take_port_events(now);
-                while let Some(id) = self.targets.end_survey() {
-                    self.durability.note_departure(id);
-                    self.events.push(ControlEvent::TargetDeparted(id));
-                }
-                self.apply_interrupts(registers);
-                self.state = State::Operational;
-                self.events.push(ControlEvent::Operational);
-                if self.closing {
-                    self.quiesce(Start::Shutdown);
-                }
-                Some(now)
-            }
-            BringUp::Gone => {
-                self.handle_gone();
-                None
-            }
-            BringUp::Failed(error) => self.handle_bring_up_failure(start, error, now),
-        }
-    }
-
-    fn handle_bring_up_failure(
-        &mut self,
-        start: Start,
-        error: BringUpError,
-        now: Instant,
-    ) -> Option<Instant> {
-        self.events.push(ControlEvent::BringUpFailed(error));
-        let retry = match start {
-            Start::Attach => false,
-            Start::Shutdown => true,
-            Start::Reset => self.resets.admit(now),
-        };
-        if retry && start == Start::Reset {
-            self.port.begin(Start::Reset, now);
-            self.state = State::BringingUp { start, serving: false };
-            return Some(now);
-        }
-        if start == Start::Reset {
-            self.events.push(ControlEvent::GivenUp);
-        }
-        self.isolate();
-        None
-    }
-
-    /// Whether the controller can reach memory by what the host says. Another try would find the same, so there is none.
-    fn passes_preflight(&mut self) -> bool {
-        let Err(error) = self.mapping.check(self.port.limits()) else { return true };
-        self.events.push(ControlEvent::BringUpFailed(BringUpError::Preflight(error)));
-        self.isolate();
-        false
-    }
-
-    fn isolate(&mut self) {
-        self.state = State::Isolating;
-        self.actions.push_back(Action::Isolate);
-    }
-
     fn step_operational(&mut self, now: Instant, registers: &mut dyn Registers) -> Option<Instant> {
         if self.interrupts_set != self.interrupts {
             self.apply_interrupts(registers);
@@ -546,12 +407,6 @@ impl<P: ControlPort> Control<P> {
         self.state = State::Quiescing { start, missing: self.vectors };
         for vector in self.all_vectors() {
             self.actions.push_back(Action::Quiesce(vector));
-        }
-    }
-
-    fn restart_queues(&mut self, asleep: bool) {
-        for vector in self.all_vectors() {
-            self.actions.push_back(Action::Restart(RestartPermit { vector, asleep }));
         }
     }
 

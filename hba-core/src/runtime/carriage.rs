@@ -10,9 +10,8 @@ use crate::command::Failure;
 use crate::control::{Action, Control};
 use crate::dma::DataBuffer;
 use crate::port::{ControlPort, QueuePort};
-use crate::queue::{IoQueue, Redeemed, Vector};
+use crate::queue::{IoQueue, Vector};
 use crate::register::Registers;
-use crate::sync::Inert;
 use crate::time::Instant;
 
 /// The lanes, by vector.
@@ -82,9 +81,9 @@ impl Carriage {
         self.close(lanes);
         let mut carried = false;
         while let Some(action) = self.actions.pop_front() {
-            let Some((vector, action)) = self.address(action, lanes.len()) else { continue };
+            let Some(vector) = self.address(&action, lanes.len()) else { continue };
             let Some(lane) = lanes.get(usize::from(vector.0)) else { continue };
-            match lane.carry(action, apply) {
+            match lane.carry(action, |queue, action| action.apply(queue)) {
                 Ok(Some(redeemed)) => control.handle_redeemed(redeemed),
                 Ok(None) => {}
                 Err(action) => {
@@ -95,8 +94,8 @@ impl Carriage {
             carried = true;
         }
         while let Some((at, failure)) = self.gone.pop() {
-            let end = |queue: &mut IoQueue<_, _>, Ending(failure)| queue.handle_gone(failure);
-            if lanes[at].carry(Ending(failure), end).is_err() {
+            let end = |queue: &mut IoQueue<_, _>, action: Action| action.apply(queue);
+            if lanes[at].carry(Action::Gone(failure), end).is_err() {
                 self.gone.push((at, failure));
                 return Round { complete: false, carried };
             }
@@ -106,26 +105,20 @@ impl Carriage {
     }
 
     /// The vector that an action is for. What is for all of them, or is not due yet, is noted here.
-    fn address(&mut self, action: Action, lanes: usize) -> Option<(Vector, Action)> {
-        let vector = match &action {
+    fn address(&mut self, action: &Action, lanes: usize) -> Option<Vector> {
+        match action {
             Action::Quiesce(vector) => {
                 self.stopping.push(*vector);
                 self.passes = PASSES_BEFORE_STOP;
-                return None;
+                None
             }
             Action::Gone(failure) => {
                 self.stopping.clear();
                 self.gone.extend((0..lanes).map(|at| (at, *failure)));
-                return None;
+                None
             }
-            Action::Restart(permit) => permit.vector(),
-            Action::Open(permit) => permit.vector(),
-            Action::Drain(request) => request.vector(),
-            Action::Deliver(reply) => reply.vector,
-            Action::Redeem(ticket, _) => ticket.vector(),
-            Action::ProvideMemory(_) | Action::Isolate => return None,
-        };
-        Some((vector, action))
+            action => action.vector(),
+        }
     }
 
     /// Stops the queues that are to stop, once everything that the device did complete is taken: unless replies are `pending`.
@@ -147,24 +140,3 @@ impl Carriage {
         });
     }
 }
-
-fn apply<Q: QueuePort, D: DataBuffer>(
-    queue: &mut IoQueue<Q, D>,
-    action: Action,
-) -> Option<Redeemed> {
-    match action {
-        Action::Restart(permit) => queue.restart(permit),
-        Action::Open(permit) => queue.open(permit),
-        Action::Drain(request) => queue.begin_drain(request),
-        Action::Deliver(reply) => queue.deliver(&reply),
-        Action::Redeem(ticket, verdict) => return Some(queue.redeem(ticket, verdict)),
-        _ => {}
-    }
-    None
-}
-
-/// How the commands of a queue end.
-struct Ending(Failure);
-
-/// A plain number.
-impl Inert for Ending {}

@@ -6,6 +6,7 @@ use hba_core::port::BringUpError;
 
 use super::context::INDICES;
 use super::sgl::{Chains, ElementKind};
+use crate::sense::SENSE;
 use crate::wire::ioc::{IocCapabilities, IocFactsFlags, IocFactsReply, MsgVersion};
 use crate::wire::port::{PortFactsReply, PortType};
 use crate::wire::sge::MAX_SIMPLE_LENGTH;
@@ -41,8 +42,6 @@ pub(super) const CONTROL_REQUESTS: u16 = 8;
 pub(super) const FRAME: usize = 128;
 /// The shortest frame that holds a SCSI IO request and one 64-bit element, or a task management request.
 const REQUEST_FRAME_MIN: usize = 64;
-/// Bytes of sense data kept for each command.
-pub(super) const SENSE: u8 = 96;
 
 /// The controller's facts, checked: nothing of what follows can divide by zero or overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

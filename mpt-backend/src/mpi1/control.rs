@@ -16,7 +16,7 @@ use hba_core::time::Instant;
 use super::bring_up::BringUpMachine;
 use super::config::{CONTROL_REQUESTS, FRAME, Mpi1Config, Plan};
 use super::fifo::ReplyFifo;
-use super::queue::{Mpi1Queue, QueueMemory, SENSE_STRIDE};
+use super::queue::{Mpi1Queue, QueueMemory};
 use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
 use super::reset;
 use crate::bring_up::{POLL, Progress};
@@ -24,6 +24,7 @@ use crate::events::Acknowledgements;
 use crate::handshake::Handshake;
 use crate::ioc::{Interrupt, Watch};
 use crate::reply::REPLY_FRAME;
+use crate::sense::SENSE_STRIDE;
 
 /// Reads of a state register that says RESET before that is believed.
 const STATE_READS: u32 = 4;

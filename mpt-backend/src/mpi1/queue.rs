@@ -2,23 +2,24 @@
 
 use alloc::vec::Vec;
 
-use hba_core::command::{Command, Failure};
+use hba_core::command::Command;
 use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, RecordMut, Segment};
 use hba_core::port::{
-    BadReply, Delivery, Detail, Disowned, Glance, Message, QueuePort, Reply, Tag, Transferred,
-    Unclaimed, Unsendable, WireTag,
+    BadReply, Detail, Disowned, Glance, Message, QueuePort, Reply, Tag, Unclaimed, Unsendable,
+    WireTag,
 };
 use hba_core::register::{RegOffset, RegisterWrite};
 use hba_core::sabotage::{Sabotage, is_planted};
-use scsi_proto::{Direction, Status, TaskAttribute};
+use scsi_proto::{Direction, TaskAttribute};
 use zerocopy::FromBytes;
 
-use super::config::{FRAME, Plan, SENSE};
+use super::config::{FRAME, Plan};
 use super::context::{Context, GENERATION_BITS};
 use super::fifo::{EMPTY, ReplyFifo};
-use super::replies::{ReplyCopy, ReplyPool, check_length};
+use super::replies::{ReplyCopy, ReplyPool};
 use super::sgl::{Chains, FINAL, ListMemory};
-use crate::status::judge;
+use crate::sense::{SENSE, SenseBuffers};
+use crate::status::{NONSENSE, SUCCESS, judge};
 use crate::wire::message::Function;
 use crate::wire::registers::{REQUEST_FIFO, ReplyWord};
 use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply, ScsiIoRequest, halves};
@@ -33,7 +34,7 @@ pub struct Mpi1Queue<F, S = Coherent> {
     sync: S,
     frames: DmaRecords<FRAME>,
     chains: DmaRegion,
-    sense: DmaRegion,
+    sense: SenseBuffers,
     replies: ReplyPool,
     /// Reply frames of this pass, ours until its end: a second reply in the same frame is told from the first. Never more
     /// than there are frames.
@@ -67,8 +68,6 @@ pub(super) struct QueueMemory {
 
 /// Offset of the sense buffer's address in a SCSI IO request, in bytes.
 const SENSE_ADDRESS: usize = core::mem::offset_of!(ScsiIoRequest, sense_buffer_low_addr);
-/// Bytes from one sense buffer to the next.
-pub(super) const SENSE_STRIDE: usize = SENSE as usize;
 
 impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
     pub(super) fn new(fifo: F, sync: S, plan: &Plan, memory: QueueMemory) -> Self {
@@ -77,7 +76,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             sync,
             frames: DmaRecords::new(memory.frames),
             chains: memory.chains,
-            sense: memory.sense,
+            sense: SenseBuffers::new(memory.sense, plan.limits.queue_depth),
             replies: ReplyPool::new(memory.replies, plan.replies),
             spent: Vec::with_capacity(usize::from(plan.replies)),
             layout: plan.chains,
@@ -90,7 +89,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
             nonsense: None,
             distrust: false,
             unknown: 0,
-            detail: NO_DETAIL,
+            detail: SUCCESS,
             message: Message::EMPTY,
         };
         queue.write_constants();
@@ -144,9 +143,9 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
     ///
     /// A controller that changes it harms nobody but itself: sense data are read from our own record of the place.
     fn write_constants(&mut self) {
-        for tag in 0..usize::from(self.depth) {
-            let sense = self.sense.bus().offset((tag * SENSE_STRIDE) as u64);
-            self.frames.region_mut().write_u32(tag * FRAME + SENSE_ADDRESS, sense.low());
+        for tag in 0..self.depth {
+            let at = usize::from(tag) * FRAME + SENSE_ADDRESS;
+            self.frames.region_mut().write_u32(at, self.sense.bus_of(tag).low());
         }
     }
 
@@ -203,7 +202,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
     }
 
     fn sort(&mut self, copy: &ReplyCopy) -> Result<Reply, BadReply> {
-        check_length(copy, 0)?;
+        copy.check_length(0)?;
         let context = Context::checked(copy.context());
         let context = context.ok_or_else(|| BadReply::UnknownTag { raw: copy.context() })?;
         if context.index() >= self.depth {
@@ -213,11 +212,7 @@ impl<F: ReplyFifo, S: DmaSync> Mpi1Queue<F, S> {
         // The context is one of ours: its command has ended, whatever else the frame holds.
         self.detail = end_of(copy).unwrap_or_else(|bad| {
             (self.uneasy, self.distrust, self.nonsense) = (true, true, Some(bad));
-            Detail {
-                delivery: Delivery::Failed(Failure::BadReply),
-                transferred: Transferred::Bytes(0),
-                ..NO_DETAIL
-            }
+            NONSENSE
         });
         Ok(Reply::Detail(context.name()))
     }
@@ -251,7 +246,7 @@ fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
     if !matches!(Function(function), Function::SCSI_IO_REQUEST) {
         return Err(BadReply::Function { function });
     }
-    check_length(copy, (size_of::<ScsiIoReply>() / 4) as u8)?;
+    copy.check_length((size_of::<ScsiIoReply>() / 4) as u8)?;
     let bytes = copy.bytes();
     let (reply, _) = ScsiIoReply::read_from_prefix(&bytes)
         .map_err(|_| BadReply::MessageLength { words: copy.len as u8 })?;
@@ -263,14 +258,6 @@ fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
 pub(super) const DISTRUST: Message = Message::EMPTY;
 /// Replies of unknown types that are borne.
 const UNKNOWN_MAX: u32 = 16;
-
-const NO_DETAIL: Detail = Detail {
-    delivery: Delivery::TaskComplete,
-    status: Status::GOOD,
-    transferred: Transferred::All,
-    sense_len: 0,
-    raw_status: 0,
-};
 
 impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
     type Doorbell = RegisterWrite;
@@ -376,17 +363,7 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
     }
 
     fn read_sense(&mut self, tag: Tag, into: &mut [u8]) {
-        let offset = usize::from(tag.0) * SENSE_STRIDE;
-        let len = into.len().min(SENSE_STRIDE);
-        if len == 0 || tag.0 >= self.depth {
-            return;
-        }
-        let bus = self.sense.bus().offset(offset as u64);
-        self.sync.for_cpu(bus, len);
-        self.sense.read_bytes(offset, &mut into[..len]);
-        // A count beyond what is written for a later command finds nothing of this one's.
-        self.sense.write_words(offset, [0; SENSE_STRIDE / 4]);
-        self.sync.for_device(bus, SENSE_STRIDE);
+        self.sense.take(tag, into, &mut self.sync);
     }
 
     fn message(&self) -> &Message {
@@ -405,11 +382,13 @@ impl<F: ReplyFifo, S: DmaSync> QueuePort for Mpi1Queue<F, S> {
         self.held = EMPTY;
         (self.uneasy, self.nonsense, self.distrust, self.unknown) = (false, None, false, 0);
         self.write_constants();
+        self.sense.clear(&mut self.sync);
         self.replies.post_all();
     }
 }
 
-/// The SCSI IO request without its list and without the sense address, which never changes. Source: MPI 1.5, SCSI IO request; offsets in `wire::scsi_io`.
+/// The SCSI IO request without its list and without the sense address, which never changes. Source: MPI 1.5, SCSI IO request;
+/// offsets in `wire::scsi_io`.
 struct Header<'a> {
     name: WireTag,
     command: &'a Command,

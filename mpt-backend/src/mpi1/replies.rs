@@ -29,7 +29,7 @@ impl ReplyPool {
         Self { frames, count, posted: FrameSet::new(count) }
     }
 
-    /// Every frame's address (bits 31:0), as the controller is given it at bring-up; all frames become its own.
+    /// All frames become the controller's: it is given their addresses when it is brought up.
     pub(super) fn post_all(&mut self) {
         for frame in 0..self.count {
             self.posted.insert(frame);
@@ -66,13 +66,4 @@ impl ReplyPool {
     pub(super) fn address(&self, frame: u16) -> u32 {
         self.frames.bus().offset(u64::from(frame) * REPLY_FRAME as u64).low()
     }
-}
-
-/// Whether a reply has at least `words` words, and the five of the default reply.
-///
-/// # Errors
-///
-/// [`BadReply::MessageLength`].
-pub(super) fn check_length(copy: &ReplyCopy, words: u8) -> Result<(), BadReply> {
-    copy.check_length(words)
 }

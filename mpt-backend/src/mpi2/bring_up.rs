@@ -22,13 +22,14 @@ use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::config::{FRAME, Facts, Plan};
+use super::config::{Facts, Plan};
 use super::control::Mpi2;
 use super::discover::{self, Discover};
 use super::events;
-use super::queue::index_register;
+use super::post::index_register;
 use super::requests::Purpose;
 use super::reset::{Chip, Reset};
+use super::sgl::FRAME;
 use crate::bring_up::{self, POLL};
 use crate::handshake::{self, Handshake};
 use crate::ioc;

@@ -6,8 +6,11 @@ use hba_core::port::BringUpError;
 
 use scsi_proto::Cdb;
 
-use super::sgl::{Chains, ElementKind};
+use super::post::Post;
+use super::requests::{CONTROL_REQUESTS, TASK_MANAGEMENT};
+use super::sgl::{Chains, ElementKind, FRAME};
 use crate::reply::REPLY_FRAME;
+use crate::sense::SENSE;
 use crate::wire::mpi2::{IocCapabilities2, IocFactsReply2};
 use crate::wire::sge::MAX_SIMPLE_LENGTH;
 
@@ -44,17 +47,10 @@ impl Default for Mpi2Config {
     }
 }
 
-/// Requests that Control keeps for itself out of the controller's credits.
-pub(super) const CONTROL_REQUESTS: u16 = 9;
 /// Most vectors that are used.
 const VECTORS_MAX: u8 = 16;
 /// Most requests outstanding: SMIDs have 16 bits, and what is beyond this only costs memory.
 const REQUESTS_MAX: u16 = 30_000;
-/// Bytes of a request frame: the SCSI IO request of 96 bytes and two elements. Chain segments have the same size, which
-/// every controller takes, whatever more it may offer.
-pub(super) const FRAME: usize = 128;
-/// Bytes of sense data kept for each command.
-pub(super) const SENSE: u8 = 96;
 /// Most reply frames. A controller out of frames waits for one.
 const REPLIES_MAX: u16 = 1024;
 
@@ -137,23 +133,13 @@ impl Facts {
     /// Whether memory laid out for `self` serves a controller that now reports `later`.
     pub(super) fn covers(&self, later: &Self) -> bool {
         later.credits >= self.credits
-            && later.high_priority
-                >= self.high_priority.min(u16::from(super::requests::TASK_MANAGEMENT))
+            && later.high_priority >= self.high_priority.min(u16::from(TASK_MANAGEMENT))
             && later.post_depth_max >= self.post_depth_max
             && (later.chain_depth == 0 || later.chain_depth >= self.chain_depth)
             && later.vectors >= self.vectors
             && later.version == self.version
             && later.capabilities.contains(self.capabilities)
     }
-}
-
-/// How a request descriptor reaches the controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Post {
-    /// A register pair.
-    Pair,
-    /// One register, with firmware that offers it.
-    Atomic,
 }
 
 /// Everything that follows from facts and configuration.
@@ -222,7 +208,7 @@ impl Plan {
             targets_max: facts.max_targets,
         };
         let post = if atomic { Post::Atomic } else { Post::Pair };
-        let tasks = facts.high_priority.min(u16::from(super::requests::TASK_MANAGEMENT)) as u8;
+        let tasks = facts.high_priority.min(u16::from(TASK_MANAGEMENT)) as u8;
         Self { facts, limits, chains, post, replies, post_depth, tasks }
     }
 

@@ -17,19 +17,22 @@ use hba_core::time::Instant;
 use zerocopy::IntoBytes;
 
 use super::bring_up::BringUpMachine;
-use super::config::{CONTROL_REQUESTS, FRAME, Mpi2Config, Plan};
+use super::config::{Mpi2Config, Plan};
 use super::discover::{self, Arrivals, Discover, Next};
 use super::events::Departures;
 use super::note::Note;
-use super::queue::{ENTRY, Mpi2Queue, NONSENSE, QueueMemory, SENSE_STRIDE, SUCCESS, end_of};
+use super::queue::{ENTRY, Mpi2Queue, QueueMemory, end_of};
 use super::replies::{FreeQueue, ReplyCopy, ReplyWindow};
-use super::requests::{Purpose, Requests, TASK_MANAGEMENT};
+use super::requests::{CONTROL_REQUESTS, Purpose, Requests, TASK_MANAGEMENT};
 use super::reset;
+use super::sgl::FRAME;
 use super::tasks::Sent;
 use crate::bring_up::POLL;
 use crate::events::Acknowledgements;
 use crate::ioc::{Interrupt, Watch};
 use crate::reply::REPLY_FRAME;
+use crate::sense::SENSE_STRIDE;
+use crate::status::{NONSENSE, SUCCESS};
 use crate::wire::mpi2::{IocCapabilities2, RdpqEntry};
 
 /// Reads of a state register that says RESET before that is believed.

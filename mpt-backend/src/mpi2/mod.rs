@@ -27,6 +27,7 @@ mod control;
 mod discover;
 mod events;
 mod note;
+mod post;
 mod queue;
 mod replies;
 mod requests;

@@ -5,31 +5,31 @@
 //!                       all ones: the controller's; anything else: ours until it is all ones again
 //! ```
 
+mod frame;
+mod sort;
+
 use alloc::vec::Vec;
 
 use hba_core::command::Command;
-use hba_core::command::Failure;
-use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, RecordMut, Segment};
+use hba_core::dma::{Coherent, DmaRecords, DmaRegion, DmaSync, Elements, Segment};
 use hba_core::port::{
-    BadReply, Delivery, Detail, Disowned, Generation, Glance, Message, QueuePort, Reply, Tag,
-    Transferred, Unclaimed, Unsendable, WireTag,
+    BadReply, Detail, Disowned, Generation, Glance, Message, QueuePort, Reply, Tag, Unclaimed,
+    Unsendable, WireTag,
 };
 use hba_core::register::{RegOffset, RegisterWrite, WordWrite};
-use scsi_proto::{Direction, Status, TaskAttribute};
-use zerocopy::FromBytes;
 
-use super::config::{FRAME, Plan, Post, SENSE};
-use super::note;
-use super::replies::{ReplyCopy, ReplyWindow};
-use super::sgl::{Chains, ElementKind, ListMemory, SGL_OFFSET};
-use crate::status::{JUDGED_WORDS, judge};
-use crate::wire::message::Function;
+use super::config::Plan;
+use super::post::index_register;
+use super::replies::ReplyWindow;
+use super::sgl::{Chains, ElementKind, FRAME, SGL_OFFSET};
+use crate::sense::{SENSE, SenseBuffers};
+use crate::status::SUCCESS;
 use crate::wire::mpi2::{
-    ATOMIC_REQUEST_DESCRIPTOR_POST, COMBINED_REPLY_POST_HOST_INDEX, DESCRIPTOR_SCSI_IO,
-    REPLY_ADDRESS, REPLY_FAST_PATH_SUCCESS, REPLY_POST_HOST_INDEX, REPLY_SCSI_IO_SUCCESS,
-    REPLY_UNUSED, REQUEST_DESCRIPTOR_POST, request_descriptor,
+    DESCRIPTOR_SCSI_IO, REPLY_SCSI_IO_SUCCESS, REPLY_UNUSED, request_descriptor,
 };
-use crate::wire::scsi_io::{self, DataDirection, ScsiIoReply, halves};
+use frame::{Header, IEEE_LAST, control_place, controls};
+pub(super) use sort::end_of;
+use sort::spent_max;
 
 /// The data path of one vector of an MPI 2.x controller.
 ///
@@ -41,7 +41,7 @@ pub struct Mpi2Queue<S = Coherent> {
     post: DmaRecords<ENTRY>,
     frames: DmaRecords<FRAME>,
     chains: DmaRecords<FRAME>,
-    sense: DmaRegion,
+    sense: SenseBuffers,
     replies: ReplyWindow,
     /// Copied reply frames that Control has not been told of.
     spent: Vec<u16>,
@@ -92,8 +92,6 @@ pub(super) struct QueueMemory {
     pub(super) replies: ReplyWindow,
 }
 
-/// Bytes from one sense buffer to the next.
-pub(super) const SENSE_STRIDE: usize = SENSE as usize;
 /// Bytes of an entry of the reply post queue.
 pub(super) const ENTRY: usize = 8;
 /// What an entry reads while it is the controller's.
@@ -115,8 +113,8 @@ impl<S: DmaSync> Mpi2Queue<S> {
             post: DmaRecords::new(memory.post.split_at(usize::from(plan.post_depth) * ENTRY).0),
             frames: DmaRecords::new(memory.frames),
             chains: DmaRecords::new(memory.chains),
-            sense: memory.sense,
-            spent: Vec::with_capacity(usize::from(plan.replies)),
+            sense: SenseBuffers::new(memory.sense, plan.limits.queue_depth),
+            spent: Vec::with_capacity(spent_max(plan)),
             spent_max: spent_max(plan),
             misrouted: Vec::with_capacity(MISROUTED_MAX),
             delivered: Vec::with_capacity(MISROUTED_MAX),
@@ -127,10 +125,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
             flags: [false, true].map(|to_device| plan.chains.flags(to_device)),
             at: 0,
             acknowledged: 0,
-            first: first_post(
-                plan.post,
-                request_descriptor(DESCRIPTOR_SCSI_IO, vector as u8, base),
-            ),
+            first: plan.post.of(request_descriptor(DESCRIPTOR_SCSI_IO, vector as u8, base)),
             base,
             depth: plan.limits.queue_depth,
             index: index_register(vector as u8, plan.facts.combines_indices()),
@@ -156,88 +151,12 @@ impl<S: DmaSync> Mpi2Queue<S> {
         self.sync.for_device(self.post.bus_of(0), bytes);
         (self.at, self.acknowledged) = (0, 0);
         self.frames.region_mut().fill(0, usize::from(self.depth) * FRAME, 0);
-        for tag in 0..usize::from(self.depth) {
-            let sense = self.sense.bus().offset((tag * SENSE_STRIDE) as u64);
-            let mut words = self.frames.record_mut::<24>(tag);
-            words.put::<3>(sense.low());
+        for tag in 0..self.depth {
+            let mut words = self.frames.record_mut::<24>(tag.into());
+            words.put::<3>(self.sense.bus_of(tag).low());
             words.put::<4>(u32::from(SENSE) << 16);
             words.put::<5>((SGL_OFFSET / 4) as u32);
         }
-    }
-
-    /// Writes a frame with any list: no data, one element or several, chains.
-    fn prepare_list(
-        &mut self,
-        slot: usize,
-        command: &Command,
-        cdb: &[u8; 16],
-        elements: Elements<'_>,
-    ) -> Result<(), Unsendable> {
-        let direction = command.transfer.wire_direction();
-        let flags = self.flags[usize::from(direction == Direction::ToDevice)];
-        let chain_offset = if command.transfer.length == 0 {
-            self.write_empty_list(slot, flags);
-            0
-        } else {
-            self.write_list(slot, flags, elements)?
-        };
-        let mut words = self.frames.record_mut::<24>(slot);
-        Header { command, cdb, dev_handle: command.nexus.target.id, chain_offset }
-            .write(&mut words);
-        words.put::<15>(self.controls[control_place(direction, command.attribute)]);
-        Ok(())
-    }
-
-    /// The same for a CDB of more than 16 bytes. What it leaves in the frame no shorter one shows: that has its length.
-    #[cold]
-    #[inline(never)]
-    fn prepare_long(
-        &mut self,
-        slot: usize,
-        command: &Command,
-        elements: Elements<'_>,
-    ) -> Result<(), Unsendable> {
-        let bytes = command.cdb.as_bytes();
-        let mut padded = [[0; 16]; 2];
-        padded.as_flattened_mut()[..bytes.len()].copy_from_slice(bytes);
-        self.prepare_list(slot, command, &padded[0], elements)?;
-        let (head, tail) = halves(&padded[1]);
-        let direction = command.transfer.wire_direction();
-        let control = self.controls[control_place(direction, command.attribute)];
-        // Bits 31:26: dwords of the CDB beyond its first 16 bytes.
-        let additional = (bytes.len() - 16).div_ceil(4) as u32;
-        let mut words = self.frames.record_mut::<24>(slot);
-        words.put::<15>(control | additional << 26);
-        words.put_pair::<20>(head);
-        words.put_pair::<22>(tail);
-        Ok(())
-    }
-
-    /// Control bits say that there is no data; the list is one empty element.
-    fn write_empty_list(&mut self, slot: usize, flags: u32) {
-        let at = slot * FRAME + SGL_OFFSET;
-        let last = self.layout.last();
-        match self.layout.kind() {
-            ElementKind::Ieee => self.frames.region_mut().write_words(at, [0, 0, 0, last]),
-            _ => self.frames.region_mut().write_words(at, [flags | last, 0, 0]),
-        }
-    }
-
-    /// Writes a list and returns its chain offset.
-    fn write_list(
-        &mut self,
-        slot: usize,
-        flags: u32,
-        elements: Elements<'_>,
-    ) -> Result<u8, Unsendable> {
-        let chain = slot * self.layout.segments();
-        let (frames, chains) = (&mut self.frames, &mut self.chains);
-        let mut list = ListMemory { frames, frame: slot, chains, chain };
-        let chain_offset = list.write(&self.layout, flags, elements)?;
-        if chain_offset != 0 {
-            self.sync.for_device(self.chains.bus_of(chain), self.layout.bytes());
-        }
-        Ok(chain_offset)
     }
 
     /// The post of a frame that is written.
@@ -272,159 +191,7 @@ impl<S: DmaSync> Mpi2Queue<S> {
     fn index_at(&self) -> usize {
         if self.at == self.post.count() { 0 } else { self.at }
     }
-
-    /// Counts a breach that no working controller commits; Control hears of it at the end of the pass.
-    #[cold]
-    fn breach(&mut self, bad: BadReply) -> Reply {
-        (self.distrust, self.idle) = (true, NEWS);
-        Reply::Bad(bad)
-    }
-
-    /// Nothing is posted: what Control is to know goes out now.
-    #[cold]
-    #[inline(never)]
-    fn report(&mut self) -> Reply {
-        if let Some(bad) = self.nonsense.take() {
-            return self.breach(bad);
-        }
-        if !self.spent.is_empty() {
-            return self.report_spent();
-        }
-        if !self.misrouted.is_empty() {
-            let from = self.misrouted.len().saturating_sub(note::NUMBERS_MAX);
-            self.message = note::misrouted(self.epoch, self.misrouted.drain(from..));
-            return Reply::Message;
-        }
-        if let Some((tag, detail)) = self.delivered.pop() {
-            self.detail = detail;
-            return Reply::Detail(WireTag { tag, generation: Generation(0) });
-        }
-        self.idle = QUIET;
-        if core::mem::take(&mut self.distrust) {
-            self.message = note::distrust();
-            return Reply::Message;
-        }
-        Reply::Empty
-    }
-
-    #[cold]
-    fn report_spent(&mut self) -> Reply {
-        let from = self.spent.len().saturating_sub(note::NUMBERS_MAX);
-        for frame in &self.spent[from..] {
-            self.replies.forget(*frame);
-        }
-        self.message = note::spent(self.epoch, self.spent.drain(from..));
-        Reply::Message
-    }
-
-    /// What a whole descriptor says.
-    fn sort(&mut self, low: u32, high: u32) -> Reply {
-        let (kind, smid) = ((low & 0xf) as u8, (low >> 16) as u16);
-        match kind {
-            REPLY_ADDRESS => self.address_reply(smid, high),
-            REPLY_SCSI_IO_SUCCESS | REPLY_FAST_PATH_SUCCESS => match self.name(smid) {
-                Some(name) => Reply::Success(name),
-                // What the queue finds no slot for comes back as disowned.
-                None => Reply::Success(self.foreign_name(smid)),
-            },
-            _ => {
-                self.unknown += 1;
-                self.distrust |= self.unknown.is_multiple_of(UNKNOWN_MAX);
-                if self.distrust {
-                    self.idle = NEWS;
-                }
-                Reply::Bad(BadReply::Function { function: kind })
-            }
-        }
-    }
-
-    fn address_reply(&mut self, smid: u16, address: u32) -> Reply {
-        let taken = self.replies.take(address, &mut self.sync);
-        if let Ok((frame, _)) = taken {
-            self.spent.push(frame);
-            self.idle = NEWS;
-        }
-        let Some(name) = self.name(smid) else {
-            if self.is_command(smid) {
-                return self.misrouted_reply(smid, taken.map(|(_, copy)| copy));
-            }
-            return match taken.and_then(|(_, copy)| check_message(smid, &copy)) {
-                Ok(copy) => {
-                    self.message = copy.named(smid);
-                    Reply::Message
-                }
-                Err(bad) => self.breach(bad),
-            };
-        };
-        // The SMID is one of ours: its command has ended, whatever the frame holds.
-        match taken.and_then(|(_, copy)| end_of(&copy)) {
-            Ok(detail) => self.detail = detail,
-            Err(bad) => {
-                (self.nonsense, self.idle) = (Some(bad), NEWS);
-                self.detail = NONSENSE;
-            }
-        }
-        Reply::Detail(name)
-    }
-
-    /// The end of another queue's command goes there by way of Control.
-    fn misrouted_reply(&mut self, smid: u16, taken: Result<ReplyCopy, BadReply>) -> Reply {
-        let checked = taken.and_then(|copy| end_of(&copy).map(|_| copy));
-        let copy = checked.unwrap_or_else(|bad| {
-            (self.nonsense, self.idle) = (Some(bad), NEWS);
-            ReplyCopy::of(&[])
-        });
-        self.message = note::misrouted_reply(self.epoch, smid, &copy);
-        Reply::Message
-    }
 }
-
-/// Half of the reply frames, if all queues keep so many.
-fn spent_max(plan: &Plan) -> usize {
-    let share = usize::from(plan.replies) / (2 * usize::from(plan.vectors()));
-    share.clamp(1, note::NUMBERS_MAX)
-}
-
-/// A message for Control: not one that looks like a note, nor too short.
-fn check_message(smid: u16, copy: &ReplyCopy) -> Result<ReplyCopy, BadReply> {
-    copy.check_length(0)?;
-    let function = copy.function();
-    let io = matches!(Function(function), Function::SCSI_IO_REQUEST);
-    let event = matches!(Function(function), Function::EVENT_NOTIFICATION);
-    if function == note::NOTE || io || smid == 0 && !event {
-        return Err(BadReply::Function { function });
-    }
-    Ok(*copy)
-}
-
-/// What the frame says of how a command ended.
-pub(super) fn end_of(copy: &ReplyCopy) -> Result<Detail, BadReply> {
-    let function = copy.function();
-    if !matches!(Function(function), Function::SCSI_IO_REQUEST | Function::RAID_SCSI_IO_PASSTHROUGH)
-    {
-        return Err(BadReply::Function { function });
-    }
-    copy.check_length(JUDGED_WORDS)?;
-    let bytes = copy.bytes();
-    let (reply, _) = ScsiIoReply::read_from_prefix(&bytes)
-        .map_err(|_| BadReply::MessageLength { words: copy.len as u8 })?;
-    Ok(judge(&reply, SENSE))
-}
-
-/// GOOD, every byte moved.
-pub(super) const SUCCESS: Detail = Detail {
-    delivery: Delivery::TaskComplete,
-    status: Status::GOOD,
-    transferred: Transferred::All,
-    sense_len: 0,
-    raw_status: 0,
-};
-/// The command has ended, and nothing that the controller says of how is to be believed.
-pub(super) const NONSENSE: Detail = Detail {
-    delivery: Delivery::Failed(Failure::BadReply),
-    transferred: Transferred::Bytes(0),
-    ..SUCCESS
-};
 
 impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     type Doorbell = WordWrite;
@@ -552,17 +319,7 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
     }
 
     fn read_sense(&mut self, tag: Tag, into: &mut [u8]) {
-        let offset = usize::from(tag.0) * SENSE_STRIDE;
-        let len = into.len().min(SENSE_STRIDE);
-        if len == 0 || tag.0 >= self.depth {
-            return;
-        }
-        let bus = self.sense.bus().offset(offset as u64);
-        self.sync.for_cpu(bus, len);
-        self.sense.read_bytes(offset, &mut into[..len]);
-        // A count beyond what is written for a later command finds nothing of this one's.
-        self.sense.write_words(offset, [0; SENSE_STRIDE / 4]);
-        self.sync.for_device(bus, SENSE_STRIDE);
+        self.sense.take(tag, into, &mut self.sync);
     }
 
     fn message(&self) -> &Message {
@@ -588,88 +345,9 @@ impl<S: DmaSync> QueuePort for Mpi2Queue<S> {
         self.replies.forget_all();
         (self.nonsense, self.distrust, self.idle) = (None, false, QUIET);
         (self.unknown, self.stale) = (0, 0);
+        self.sense.clear(&mut self.sync);
         self.arm();
     }
-}
-
-/// The post of `descriptor`, by the register pair or by the one register that firmware offers instead.
-const fn first_post(method: Post, descriptor: u32) -> WordWrite {
-    match method {
-        Post::Pair => WordWrite::pair(RegOffset(REQUEST_DESCRIPTOR_POST), descriptor as u64),
-        Post::Atomic => WordWrite::one(RegOffset(ATOMIC_REQUEST_DESCRIPTOR_POST), descriptor),
-    }
-}
-
-/// Where the index of a queue is written, and the bits that name the queue there.
-pub(super) fn index_register(queue: u8, combined: bool) -> (RegOffset, u32) {
-    if !combined {
-        return (RegOffset(REPLY_POST_HOST_INDEX), u32::from(queue) << 24);
-    }
-    let register = COMBINED_REPLY_POST_HOST_INDEX + u32::from(queue / 8) * 0x10;
-    (RegOffset(register), u32::from(queue % 8) << 24)
-}
-
-/// The fourth word of the last IEEE element.
-const IEEE_LAST: u32 = (crate::wire::mpi2::IEEE_END_OF_LIST as u32) << 24;
-
-/// The words of a SCSI IO request that differ from command to command. Source: `MPI2_SCSI_IO_REQUEST`.
-struct Header<'a> {
-    command: &'a Command,
-    cdb: &'a [u8; 16],
-    dev_handle: u16,
-    chain_offset: u8,
-}
-
-impl Header<'_> {
-    /// Writes each word as soon as it is made, so that few are alive at a time.
-    #[inline]
-    fn write<const N: usize>(&self, frame: &mut RecordMut<'_, N>) {
-        let Self { command, cdb, .. } = self;
-        let lun = u64::from_le_bytes(*command.nexus.lun.as_bytes());
-        frame.put::<0>(u32::from(self.dev_handle) | u32::from(self.chain_offset) << 16);
-        frame.put::<7>(command.transfer.length);
-        frame.put::<9>(command.cdb.len() as u32);
-        frame.put::<13>(lun as u32);
-        frame.put::<14>((lun >> 32) as u32);
-        let (head, tail) = halves(cdb);
-        frame.put_pair::<16>(head);
-        frame.put_pair::<18>(tail);
-    }
-}
-
-const DIRECTIONS: [Direction; 3] = [Direction::None, Direction::ToDevice, Direction::FromDevice];
-const ATTRIBUTES: [TaskAttribute; 4] =
-    [TaskAttribute::Simple, TaskAttribute::HeadOfQueue, TaskAttribute::Ordered, TaskAttribute::Aca];
-
-#[inline]
-const fn control_place(direction: Direction, attribute: TaskAttribute) -> usize {
-    (direction as usize * 4 + attribute as usize) % 16
-}
-
-fn controls() -> [u32; 16] {
-    let mut words = [0; 16];
-    for direction in DIRECTIONS {
-        for attribute in ATTRIBUTES {
-            words[control_place(direction, attribute)] = control(direction, attribute);
-        }
-    }
-    words
-}
-
-/// The control word.
-const fn control(direction: Direction, attribute: TaskAttribute) -> u32 {
-    let direction = match direction {
-        Direction::None => DataDirection::None,
-        Direction::ToDevice => DataDirection::Write,
-        Direction::FromDevice => DataDirection::Read,
-    };
-    let attribute = match attribute {
-        TaskAttribute::Simple => scsi_io::TaskAttribute::Simple,
-        TaskAttribute::HeadOfQueue => scsi_io::TaskAttribute::HeadOfQueue,
-        TaskAttribute::Ordered => scsi_io::TaskAttribute::Ordered,
-        TaskAttribute::Aca => scsi_io::TaskAttribute::Aca,
-    };
-    scsi_io::scsi_io_control(direction, attribute)
 }
 
 #[cfg(test)]

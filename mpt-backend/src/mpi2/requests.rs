@@ -2,13 +2,11 @@
 
 use hba_core::dma::{BusAddr, DmaRegion, DmaSync};
 use hba_core::port::BadReply;
-use hba_core::register::{RegOffset, Registers};
+use hba_core::register::{HostWrite, Registers};
 
-use super::config::{CONTROL_REQUESTS, FRAME, Post};
-use crate::wire::mpi2::{
-    ATOMIC_REQUEST_DESCRIPTOR_POST, DESCRIPTOR_DEFAULT, DESCRIPTOR_HIGH_PRIORITY,
-    REQUEST_DESCRIPTOR_POST, request_descriptor,
-};
+use super::post::Post;
+use super::sgl::FRAME;
+use crate::wire::mpi2::{DESCRIPTOR_DEFAULT, DESCRIPTOR_HIGH_PRIORITY, request_descriptor};
 
 /// What a slot is for. The number is the slot's place after the queues' tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +25,8 @@ pub(super) enum Purpose {
     TaskManagement(u8),
 }
 
+/// Requests that Control keeps for itself out of the controller's credits.
+pub(super) const CONTROL_REQUESTS: u16 = 9;
 /// Slots for task management.
 pub(super) const TASK_MANAGEMENT: u8 = CONTROL_REQUESTS as u8 - FIXED as u8;
 const FIXED: u16 = 5;
@@ -131,9 +131,6 @@ impl Requests {
             _ => DESCRIPTOR_DEFAULT,
         };
         let word = request_descriptor(kind, 0, self.first + purpose.place());
-        match self.post {
-            Post::Pair => registers.write64(RegOffset(REQUEST_DESCRIPTOR_POST), u64::from(word)),
-            Post::Atomic => registers.write32(RegOffset(ATOMIC_REQUEST_DESCRIPTOR_POST), word),
-        }
+        self.post.of(word).write_to(registers);
     }
 }

@@ -2,9 +2,12 @@
 
 use hba_core::dma::{BusAddr, DmaRecords, Elements, PlainWalk, RecordMut, ScatterError, Segment};
 
-use super::config::FRAME;
 use crate::wire::mpi2::{IEEE_CHAIN, IEEE_END_OF_LIST};
 use crate::wire::sge::SgeFlags;
+
+/// Bytes of a request frame: the SCSI IO request of 96 bytes and two elements. Chain segments have the same size, which
+/// every controller takes, whatever more it may offer.
+pub(super) const FRAME: usize = 128;
 
 /// What elements look like; one kind for the whole adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,12 +11,15 @@ use hba_core::register::{RegOffset, Registers};
 use hba_core::time::Instant;
 use zerocopy::FromZeros;
 
-use super::config::{FRAME, Facts, Mpi2Config, Plan};
+use super::config::{Facts, Mpi2Config, Plan};
 use super::control::Mpi2;
 use super::note::{self, Note};
-use super::queue::{ENTRY, Mpi2Queue, NONSENSE, QueueMemory, SENSE_STRIDE, SUCCESS};
+use super::queue::{ENTRY, Mpi2Queue, QueueMemory};
 use super::replies::ReplyWindow;
+use super::sgl::FRAME;
 use crate::reply::REPLY_FRAME;
+use crate::sense::SENSE_STRIDE;
+use crate::status::{NONSENSE, SUCCESS};
 use crate::wire::mpi2::{IocCapabilities2, IocFactsReply2};
 
 const REPLIES: u64 = 0x20_0000;
@@ -56,6 +59,11 @@ fn frame(head: u32, status: u32, count: u32, sense: u32) -> [u32; 7] {
 
 /// Queue 1 of four, with the frames above.
 fn queue(plan: &Plan) -> Mpi2Queue {
+    let len = usize::from(plan.limits.queue_depth) * SENSE_STRIDE;
+    queue_with(plan, DmaRegion::detached(len, BusAddr::new(0x50_0000)))
+}
+
+fn queue_with(plan: &Plan, sense: DmaRegion) -> Mpi2Queue {
     let region = |len, bus| DmaRegion::detached(len, BusAddr::new(bus));
     let depth = usize::from(plan.limits.queue_depth);
     let mut frames = region(usize::from(plan.replies) * REPLY_FRAME, REPLIES);
@@ -75,7 +83,7 @@ fn queue(plan: &Plan) -> Mpi2Queue {
         post: region(usize::from(plan.post_depth) * ENTRY, 0x10_0000),
         frames: region(depth * FRAME, 0x30_0000),
         chains: region(depth * plan.chains.bytes(), 0x40_0000),
-        sense: region(depth * SENSE_STRIDE, 0x50_0000),
+        sense,
         replies: ReplyWindow::new(frames.into_view(), plan.replies),
     };
     Mpi2Queue::new(Coherent, 1, plan, memory)
@@ -299,6 +307,25 @@ fn a_reply_that_looks_like_a_note_of_ours_is_none() {
     let (queue, replies) = served(&[(1, 0, address(NOTE))]);
     assert_eq!(replies[0], Reply::Bad(BadReply::Function { function: note::NOTE }));
     assert!(is_distrusted(&queue));
+}
+
+/// Whatever lies in the sense buffers when a queue starts, after a reset or before all, is told as nobody's sense data.
+#[test]
+fn f058_sense_buffers_are_empty_from_a_restart_on_mpi2() {
+    let plan = plan();
+    let mut sense = DmaRegion::detached(
+        usize::from(plan.limits.queue_depth) * SENSE_STRIDE,
+        BusAddr::new(0x50_0000),
+    );
+    let len = sense.len();
+    sense.fill(0, len, 0xaa);
+    let mut queue = queue_with(&plan, sense);
+    queue.restart();
+    for tag in [0, plan.limits.queue_depth - 1] {
+        let mut told = [0x55; SENSE_STRIDE];
+        queue.read_sense(Tag(tag), &mut told);
+        assert_eq!(told, [0; SENSE_STRIDE]);
+    }
 }
 
 /// Two frames of those that all four queues share, and something else is always posted behind them.

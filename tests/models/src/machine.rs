@@ -200,17 +200,9 @@ impl World {
     }
 
     fn carry(&self, action: Action) {
-        let vector = match &action {
-            Action::Restart(permit) => permit.vector(),
-            Action::Open(permit) => permit.vector(),
-            _ => return,
-        };
+        let Some(vector) = action.vector() else { return };
         self.lanes[usize::from(vector.0)].carry(action, |queue, action| {
-            match action {
-                Action::Restart(permit) => queue.restart(permit),
-                Action::Open(permit) => queue.open(permit),
-                _ => {}
-            }
+            assert!(action.apply(queue).is_none(), "no ticket is out");
             ((), ())
         });
     }

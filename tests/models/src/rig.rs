@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hba_core::command::{Command, Cookie, Nexus, Request, TargetId, Transfer, Unsendable};
-use hba_core::control::{Action, Control, Provided, RecoveryConfig};
+use hba_core::control::{Control, Provided, RecoveryConfig};
 use hba_core::dispatch::ClassTimeouts;
 use hba_core::dma::{AddressWidth, DmaRegion, DmaWindow, Elements, NoData};
 use hba_core::limits::Limits;
@@ -258,15 +258,10 @@ impl<const BITS: u32> Rig<BITS> {
         while !self.control.is_operational() {
             let _ = self.control.step(NOW, &mut NoRegisters);
             while let Some(action) = self.control.poll_action() {
-                match action {
-                    Action::Restart(permit) => {
-                        self.queues[usize::from(permit.vector().0)].restart(permit);
-                    }
-                    Action::Open(permit) => {
-                        self.queues[usize::from(permit.vector().0)].open(permit)
-                    }
-                    // Memory was provided.
-                    _ => {}
+                // Memory was provided.
+                if let Some(vector) = action.vector() {
+                    let redeemed = action.apply(&mut self.queues[usize::from(vector.0)]);
+                    assert!(redeemed.is_none(), "no ticket is out");
                 }
             }
         }

@@ -97,17 +97,11 @@ impl Thread<'_> {
 
     fn sort(&mut self, action: Action) {
         let vector = match &action {
-            Action::Quiesce(vector) => *vector,
-            Action::Restart(permit) => permit.vector(),
-            Action::Open(permit) => permit.vector(),
-            Action::Drain(request) => request.vector(),
-            Action::Deliver(reply) => reply.vector,
-            Action::Redeem(ticket, _) => ticket.vector(),
             Action::Gone(failure) => {
                 let ends = (0..self.world.lanes.len()).map(|at| (at, Action::Gone(*failure)));
                 return self.held.extend(ends);
             }
-            Action::ProvideMemory(_) | Action::Isolate => panic!("{action:?}"),
+            action => action.vector().unwrap_or_else(|| panic!("{action:?}")),
         };
         self.held.push_back((vector.0.into(), action));
     }
@@ -134,19 +128,9 @@ impl Thread<'_> {
                 self.end.actions[at].post(action).map_err(|full| full.value)?;
             }
             action => {
-                let entered = lane.queue.enter(Carried(action), |queue, Carried(action)| {
-                    match action {
-                        Action::Restart(permit) => queue.restart(permit),
-                        Action::Open(permit) => queue.open(permit),
-                        Action::Deliver(reply) => queue.deliver(&reply),
-                        Action::Redeem(ticket, verdict) => {
-                            return (Some(queue.redeem(ticket, verdict)), ());
-                        }
-                        Action::Gone(failure) => queue.handle_gone(failure),
-                        _ => {}
-                    }
-                    (None, ())
-                });
+                let entered = lane
+                    .queue
+                    .enter(Carried(action), |queue, Carried(action)| (action.apply(queue), ()));
                 let left = entered.map(Entered::leave).map_err(|busy| busy.input.0)?;
                 if let Some(redeemed) = left.words {
                     self.end.control.handle_redeemed(redeemed);

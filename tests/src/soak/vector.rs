@@ -62,12 +62,7 @@ impl Thread<'_> {
             Action::Quiesce(_) => self.stopping = true,
             action => {
                 let queue = &self.hand.world.lanes[self.vector].queue;
-                let entered = queue.enter(action, |queue, action| {
-                    if let Action::Drain(request) = action {
-                        queue.begin_drain(request);
-                    }
-                    ((), ())
-                });
+                let entered = queue.enter(action, |queue, action| (action.apply(queue), ()));
                 entered.map(Entered::leave).map(drop).map_err(|busy| busy.input)?;
             }
         }

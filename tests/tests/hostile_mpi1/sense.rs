@@ -13,8 +13,8 @@ const FAILED: u8 = 0x02;
 /// Offset of the sense buffer's address in a SCSI IO request.
 const SENSE_ADDRESS: u32 = 0x2c;
 
-/// A read that ends with CHECK CONDITION, these bytes in its sense buffer and this count in the reply.
-fn check_condition(scene: &mut Scene, bytes: &[u8], state: u8, count: u32) -> End {
+/// A read, with these bytes in its sense buffer.
+fn write_sense(scene: &mut Scene, bytes: &[u8]) -> u32 {
     let request = scene.read(1);
     let at = scene.bank.memory().load(request + SENSE_ADDRESS);
     let mut padded = bytes[..bytes.len().min(SENSE_ROOM)].to_vec();
@@ -23,6 +23,12 @@ fn check_condition(scene: &mut Scene, bytes: &[u8], state: u8, count: u32) -> En
         let word = u32::from_le_bytes(word.try_into().expect("four bytes"));
         scene.bank.memory().store(at, word);
     }
+    request
+}
+
+/// A read that ends with CHECK CONDITION, these bytes in its sense buffer and this count in the reply.
+fn check_condition(scene: &mut Scene, bytes: &[u8], state: u8, count: u32) -> End {
+    let request = write_sense(scene, bytes);
     scene
         .reply(request, &scsi_io(Status::CHECK_CONDITION, state, IocStatus::SUCCESS.0, LEN, count));
     let mut ends = scene.poll();
@@ -50,6 +56,18 @@ fn f058_sense_count_huge_mpi1() {
         assert_eq!(end.sense[18..], [0; SENSE_ROOM - 18], "nothing of the other command");
         scene.assert_well();
     }
+}
+
+/// Sense data whose reply the reset overtook belong to no later command.
+#[test]
+fn f058_sense_count_huge_after_a_reset_mpi1() {
+    let mut scene = Scene::new();
+    let overtaken = write_sense(&mut scene, &[0xaa; SENSE_ROOM]);
+    scene.reset();
+    let end = check_condition(&mut scene, &medium_error(), VALID, 97);
+    assert_eq!(end.sense[..18], medium_error());
+    assert_eq!(end.sense[18..], [0; SENSE_ROOM - 18]);
+    assert_eq!(overtaken, scene.read(1), "it has the same frame, and with it the same buffer");
 }
 
 #[test]

@@ -202,10 +202,8 @@ fn reset_meets_handlers(vectors: usize, twin: &str) {
     let _ = control.step(NOW, &mut NoRegisters);
     let mut batch = Batch::<NoData>::new(1);
     while let Some(action) = control.poll_action() {
-        match action {
-            Action::Restart(permit) => queues[usize::from(permit.vector().0)].restart(permit),
-            Action::Open(permit) => queues[usize::from(permit.vector().0)].open(permit),
-            _ => {}
+        if let Some(vector) = action.vector() {
+            assert!(action.apply(&mut queues[usize::from(vector.0)]).is_none(), "no ticket is out");
         }
     }
     for queue in &mut queues {
@@ -314,11 +312,7 @@ fn reset_meets_submit(submitters: usize, twin: &str) {
     alive.write(|alive| *alive = true);
     while let Some(action) = control.poll_action() {
         door.carry(action, |queue, action| {
-            match action {
-                Action::Restart(permit) => queue.restart(permit),
-                Action::Open(permit) => queue.open(permit),
-                _ => {}
-            }
+            assert!(action.apply(queue).is_none(), "no ticket is out");
             ((), ())
         });
     }
@@ -372,14 +366,7 @@ fn believe(control: &mut Control<ModelControl<0>>, queue: &SharedQueue<Queue<0>>
     control.handle_quiesced(stop.ok().unwrap().leave().values, NOW);
     let _ = control.step(NOW, &mut NoRegisters);
     while let Some(action) = control.poll_action() {
-        let restart = |queue: &mut Queue<0>, action| {
-            match action {
-                Action::Restart(permit) => queue.restart(permit),
-                Action::Open(permit) => queue.open(permit),
-                _ => {}
-            }
-            ((), ())
-        };
+        let restart = |queue: &mut Queue<0>, action: Action| (action.apply(queue), ());
         assert!(queue.enter(action, restart).map(Entered::leave).is_ok());
     }
 }
