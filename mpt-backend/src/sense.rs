@@ -9,7 +9,8 @@ pub(crate) const SENSE: u8 = 96;
 pub(crate) const SENSE_STRIDE: usize = SENSE as usize;
 
 /// The sense buffers of a queue. Whatever a reply claims, it finds nothing in its buffer but what was written for its own
-/// command, or zeros: a buffer is emptied once it was read, and all are when the queue starts.
+/// command, or zeros: a buffer is emptied once it was read, and all are when the queue starts. Where DMA is not coherent only the
+/// latter holds: a write-back of one buffer could destroy what the controller has just written to the next.
 #[derive(Debug)]
 pub(crate) struct SenseBuffers {
     memory: DmaRegion,
@@ -28,17 +29,17 @@ impl SenseBuffers {
     }
 
     /// Copies the first bytes of a tag's buffer, at most [`SENSE_STRIDE`], and empties it. A tag that has none copies nothing.
-    pub(crate) fn take(&mut self, tag: Tag, into: &mut [u8], sync: &mut impl DmaSync) {
+    pub(crate) fn take<S: DmaSync>(&mut self, tag: Tag, into: &mut [u8], sync: &mut S) {
         let offset = usize::from(tag.0) * SENSE_STRIDE;
         let len = into.len().min(SENSE_STRIDE);
         if len == 0 || tag.0 >= self.count {
             return;
         }
-        let bus = self.bus_of(tag.0);
-        sync.for_cpu(bus, len);
+        sync.for_cpu(self.bus_of(tag.0), len);
         self.memory.read_bytes(offset, &mut into[..len]);
-        self.memory.write_words(offset, [0; SENSE_STRIDE / 4]);
-        sync.for_device(bus, SENSE_STRIDE);
+        if S::COHERENT {
+            self.memory.write_words(offset, [0; SENSE_STRIDE / 4]);
+        }
     }
 
     /// Empties all of them. The controller was reset: what it wrote for commands that never ended is nobody's.

@@ -422,6 +422,10 @@ impl fmt::Debug for DmaRegion {
 /// the platform's: it synchronises them when it prepares and completes a mapping. It also hands regions over clean:
 /// a line that is still dirty when the device gets its region may be written back over what the device put there.
 pub trait DmaSync {
+    /// Whether caches snoop. Without that nothing is written into a cache line that the device may be writing to: small pieces
+    /// of memory, such as sense buffers, share lines with their neighbours.
+    const COHERENT: bool = false;
+
     /// Makes CPU stores to `len` bytes at `bus` visible to the device.
     fn for_device(&mut self, bus: BusAddr, len: usize);
     /// Makes device stores to `len` bytes at `bus` visible to the CPU.
@@ -433,6 +437,8 @@ pub trait DmaSync {
 pub struct Coherent;
 
 impl DmaSync for Coherent {
+    const COHERENT: bool = true;
+
     #[inline]
     fn for_device(&mut self, _: BusAddr, _: usize) {}
 
