@@ -49,3 +49,36 @@ impl SenseBuffers {
         sync.for_device(self.memory.bus(), len);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hba_core::dma::Coherent;
+
+    use super::*;
+
+    /// Caches do not snoop.
+    struct Apart;
+
+    impl DmaSync for Apart {
+        fn for_device(&mut self, _: BusAddr, _: usize) {}
+        fn for_cpu(&mut self, _: BusAddr, _: usize) {}
+    }
+
+    /// Twice what one buffer holds, of which the controller wrote once.
+    fn read_twice<S: DmaSync>(mut sync: S) -> [[u8; 4]; 2] {
+        let mut memory = DmaRegion::detached(2 * SENSE_STRIDE, BusAddr::new(0x1000));
+        memory.write_words(SENSE_STRIDE, [0xaaaa_aaaa]);
+        let mut buffers = SenseBuffers::new(memory, 2);
+        [(); 2].map(|()| {
+            let mut sense = [0; 4];
+            buffers.take(Tag(1), &mut sense, &mut sync);
+            sense
+        })
+    }
+
+    #[test]
+    fn a_buffer_is_emptied_only_where_its_neighbours_cannot_suffer() {
+        assert_eq!(read_twice(Coherent), [[0xaa; 4], [0; 4]]);
+        assert_eq!(read_twice(Apart), [[0xaa; 4]; 2]);
+    }
+}
